@@ -1,0 +1,3 @@
+//! zoogate: a registry gateway in front of an existing ZooKeeper ensemble.
+
+pub mod model;
