@@ -1,0 +1,198 @@
+//! The URLs that zoogate writes for the entries of a snapshot: what consumers of Dubbo 2.7 and 3, and the readers in
+//! other languages, need to find in them.
+
+use std::collections::BTreeMap;
+
+use super::{ServiceUrl, Side};
+use crate::model::{Consumer, Provider};
+
+/// Application of an entry that names none. Routers of Dubbo 3 log an error for every URL without one.
+pub const DEFAULT_APPLICATION: &str = "default";
+
+/// Protocol of a provider that names none.
+pub const DEFAULT_PROTOCOL: &str = "dubbo";
+
+/// Version of the Dubbo wire protocol, which consumers read as "any 2.x".
+pub(super) const DUBBO_VERSION: &str = "2.0.2";
+
+/// The whole URL of a provider, not encoded. `timestamp_ms`, milliseconds since the Unix epoch, stands in it unless the
+/// provider's parameters bring their own. Deterministic: the same provider at the same time gives the same text.
+pub fn provider_url(provider: &Provider, timestamp_ms: i64) -> String {
+    let version = provider.params.get("version").map(String::as_str);
+    // A JavaScript reader loses the first parameter: `anyhost` sorts first and nobody needs it.
+    let defaults = [
+        ("anyhost", "true"),
+        ("application", DEFAULT_APPLICATION),
+        ("dubbo", DUBBO_VERSION),
+        ("revision", version.unwrap_or_default()),
+        ("timestamp", &timestamp_ms.to_string()),
+    ];
+    let methods = provider.methods.join(",");
+    let fixed = [("interface", provider.interface.as_str()), ("methods", &methods), ("side", "provider")];
+    ServiceUrl {
+        protocol: provider.protocol.clone(),
+        host: provider.host.clone(),
+        port: Some(provider.port),
+        path: provider.interface.clone(),
+        params: merge(&defaults, &provider.params, &fixed),
+    }
+    .to_string()
+}
+
+/// The whole URL of a consumer, likewise.
+pub fn consumer_url(consumer: &Consumer, timestamp_ms: i64) -> String {
+    let defaults = [
+        ("application", DEFAULT_APPLICATION),
+        ("check", "false"),
+        ("dubbo", DUBBO_VERSION),
+        ("timestamp", &timestamp_ms.to_string()),
+    ];
+    let methods = consumer.methods.join(",");
+    let fixed = [
+        ("category", Side::Consumer.folder_name()),
+        ("interface", consumer.interface.as_str()),
+        ("methods", &methods),
+        ("protocol", consumer.protocol.as_deref().unwrap_or_default()),
+        ("side", "consumer"),
+    ];
+    ServiceUrl {
+        protocol: Side::CONSUMER_PROTOCOL.to_owned(),
+        host: consumer.host.clone(),
+        port: consumer.port,
+        path: consumer.interface.clone(),
+        params: merge(&defaults, &consumer.params, &fixed),
+    }
+    .to_string()
+}
+
+/// Later ones win; what is empty is left out, because consumers tell an empty group or version from an absent one.
+pub(super) fn merge(
+    defaults: &[(&str, &str)],
+    given: &BTreeMap<String, String>,
+    fixed: &[(&str, &str)],
+) -> BTreeMap<String, String> {
+    let owned = |pairs: &[(&str, &str)]| -> Vec<_> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let given = given.iter().map(|(key, value)| (key.clone(), value.clone()));
+    let mut params: BTreeMap<_, _> = owned(defaults).into_iter().chain(given).chain(owned(fixed)).collect();
+    params.retain(|_, value| !value.is_empty());
+    params
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dubbo::{check_interface, check_param_key, check_param_value, decode, encode};
+
+    fn params(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn provider() -> Provider {
+        Provider {
+            interface: "org.demo.Echo".into(),
+            protocol: "dubbo".into(),
+            host: "10.0.0.7".into(),
+            port: 20880,
+            methods: vec!["say".into(), "add".into()],
+            params: params(&[("application", "shop"), ("group", "g1"), ("version", "1.0.0")]),
+        }
+    }
+
+    fn consumer() -> Consumer {
+        Consumer {
+            interface: "org.demo.Echo".into(),
+            protocol: Some("dubbo".into()),
+            host: "10.0.0.7".into(),
+            port: None,
+            methods: vec!["say".into()],
+            params: params(&[("application", "shop"), ("version", "1.0.0")]),
+        }
+    }
+
+    #[test]
+    fn a_provider_url_holds_what_consumers_need() {
+        assert_eq!(
+            provider_url(&provider(), 1_795_229_889_041),
+            "dubbo://10.0.0.7:20880/org.demo.Echo?anyhost=true&application=shop&dubbo=2.0.2&group=g1\
+             &interface=org.demo.Echo&methods=say,add&revision=1.0.0&side=provider&timestamp=1795229889041\
+             &version=1.0.0",
+        );
+    }
+
+    #[test]
+    fn a_consumer_url_holds_what_consumers_write() {
+        assert_eq!(
+            consumer_url(&consumer(), 7),
+            "consumer://10.0.0.7/org.demo.Echo?application=shop&category=consumers&check=false&dubbo=2.0.2\
+             &interface=org.demo.Echo&methods=say&protocol=dubbo&side=consumer&timestamp=7&version=1.0.0",
+        );
+        let with_port = Consumer { port: Some(9000), protocol: None, ..consumer() };
+        let url = consumer_url(&with_port, 7);
+        assert!(url.starts_with("consumer://10.0.0.7:9000/") && !url.contains("protocol="), "{url}");
+    }
+
+    #[test]
+    fn a_bare_provider_has_no_empty_parameters() {
+        let bare =
+            Provider { methods: vec![], params: params(&[("group", "")]), host: "::1".into(), ..provider() };
+        assert_eq!(
+            provider_url(&bare, 1),
+            "dubbo://[::1]:20880/org.demo.Echo?anyhost=true&application=default&dubbo=2.0.2\
+             &interface=org.demo.Echo&side=provider&timestamp=1",
+        );
+    }
+
+    #[test]
+    fn the_parameters_of_the_caller_win_over_defaults_but_not_over_what_the_entry_is() {
+        let given = [
+            ("anyhost", "false"),
+            ("dubbo", "2.6.0"),
+            ("interface", "x"),
+            ("methods", "x"),
+            ("pid", "4"),
+            ("release", "3.3.0"),
+            ("revision", "r"),
+            ("side", "x"),
+            ("timestamp", "5"),
+        ];
+        assert_eq!(
+            provider_url(&Provider { params: params(&given), ..provider() }, 1),
+            "dubbo://10.0.0.7:20880/org.demo.Echo?anyhost=false&application=default&dubbo=2.6.0\
+             &interface=org.demo.Echo&methods=say,add&pid=4&release=3.3.0&revision=r&side=provider&timestamp=5",
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_provider_survives_its_url_and_its_znode_name(
+            interface in "[a-zA-Z][a-zA-Z0-9.$_-]{0,30}",
+            protocol in "dubbo|tri|rest",
+            host in "10\\.0\\.0\\.[1-9]|::[1-9]|h[a-z]{0,9}",
+            port in 1u16..,
+            methods in proptest::collection::vec("[a-z][A-Za-z0-9]{0,8}", 0..4),
+            given in proptest::collection::btree_map("x[a-z.]{0,8}", "[^&;#%\\p{Cc}\\p{Co}\u{fff0}-\u{ffff}]{1,12}", 0..5),
+        ) {
+            prop_assume!(check_interface(&interface).is_ok());
+            prop_assume!(given.iter().all(|(key, value)| {
+                check_param_key(key).is_ok() && check_param_value(value).is_ok()
+            }));
+            let provider = Provider { interface, protocol, host, port, methods, params: given };
+            let text = provider_url(&provider, 42);
+            let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
+            prop_assert_eq!(url.to_string(), text);
+            prop_assert_eq!(url.interface(), provider.interface);
+            prop_assert_eq!(&url.protocol, &provider.protocol);
+            prop_assert_eq!(&url.host, &provider.host);
+            prop_assert_eq!(url.port, Some(provider.port));
+            prop_assert_eq!(url.timestamp(), Some(42));
+            prop_assert_eq!(url.param("methods").unwrap_or_default(), provider.methods.join(","));
+            for (key, value) in &provider.params {
+                prop_assert_eq!(url.param(key), Some(value.as_str()));
+            }
+        }
+    }
+}

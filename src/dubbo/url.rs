@@ -1,0 +1,207 @@
+//! One provider or consumer URL, taken apart. Native Dubbo of any age writes these, so reading is tolerant: only what
+//! leaves no address to speak of is an error.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Side;
+
+/// Why a text is not the URL of a provider or consumer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// There is no `://`, or nothing in front of it.
+    #[error("no protocol")]
+    NoProtocol,
+    /// There is no host.
+    #[error("no host")]
+    NoHost,
+    /// A bracket of an IPv6 literal is missing, or something else than a port follows it.
+    #[error("bad address {0}")]
+    Address(String),
+    /// The port is no number up to 65535.
+    #[error("bad port {0}")]
+    Port(String),
+}
+
+/// What makes two URLs the same entry, whatever their other parameters say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryKey {
+    /// Whether it is offered or used.
+    pub side: Side,
+    /// Name of the interface.
+    pub interface: String,
+    /// Dubbo's group, empty without one.
+    pub group: String,
+    /// Dubbo's version of the interface, empty without one.
+    pub version: String,
+    /// Scheme of a provider; of a consumer the protocol that it asks for, empty without one.
+    pub protocol: String,
+    /// Host, without brackets.
+    pub host: String,
+    /// Port, if there is one.
+    pub port: Option<u16>,
+}
+
+/// `<interface>` with group and version, at its address: how an error names an entry.
+impl fmt::Display for EntryKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.group.is_empty() {
+            write!(formatter, "{}/", self.group)?;
+        }
+        formatter.write_str(&self.interface)?;
+        if !self.version.is_empty() {
+            write!(formatter, ":{}", self.version)?;
+        }
+        write!(formatter, " at {}", address(&self.host, self.port))
+    }
+}
+
+/// One provider or consumer URL, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceUrl {
+    /// Scheme.
+    pub protocol: String,
+    /// IP literal (IPv6 without brackets) or host name.
+    pub host: String,
+    /// Port; `None` also for 0, which nobody can connect to.
+    pub port: Option<u16>,
+    /// Path without its leading slash.
+    pub path: String,
+    /// Parameters as written, sorted by key. One without `=` is its own value, as in Dubbo.
+    pub params: BTreeMap<String, String>,
+}
+
+impl ServiceUrl {
+    /// Reads the decoded text of a URL. Of a parameter that is given twice the last one counts.
+    ///
+    /// # Errors
+    /// [`UrlError`] when there is no protocol or no usable address in it.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let (body, query) = text.split_once('?').unwrap_or((text, ""));
+        let (protocol, rest) = body.split_once("://").ok_or(UrlError::NoProtocol)?;
+        if protocol.is_empty() {
+            return Err(UrlError::NoProtocol);
+        }
+        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+        let (host, port) = split_address(authority)?;
+        let params = query
+            .split(['&', ';'])
+            .filter(|part| !part.is_empty())
+            .map(|part| part.split_once('=').unwrap_or((part, part)))
+            .filter(|(key, _)| !key.is_empty())
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        Ok(Self { protocol: protocol.to_owned(), host, port, path: path.to_owned(), params })
+    }
+
+    /// Name of the interface: the parameter, else the path.
+    pub fn interface(&self) -> &str {
+        self.param("interface").unwrap_or(&self.path)
+    }
+
+    /// A parameter that is not empty.
+    pub fn param(&self, key: &str) -> Option<&str> {
+        self.params.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// What makes it the same entry as another URL.
+    pub fn entry_key(&self) -> EntryKey {
+        let text = |key: &str| self.param(key).unwrap_or_default().to_owned();
+        let (side, protocol) = if self.protocol == Side::CONSUMER_PROTOCOL {
+            (Side::Consumer, text("protocol"))
+        } else {
+            (Side::Provider, self.protocol.clone())
+        };
+        EntryKey {
+            side,
+            interface: self.interface().to_owned(),
+            group: text("group"),
+            version: text("version"),
+            protocol,
+            host: self.host.clone(),
+            port: self.port,
+        }
+    }
+
+    /// Whether both say the same, apart from when they were written.
+    pub fn same_but_timestamp(&self, other: &Self) -> bool {
+        let params = |url: &'_ Self| {
+            let mut params = url.params.clone();
+            params.remove("timestamp");
+            params
+        };
+        self.protocol == other.protocol
+            && self.host == other.host
+            && self.port == other.port
+            && self.path == other.path
+            && params(self) == params(other)
+    }
+
+    /// When it was written, in milliseconds since the Unix epoch (dubbo-go writes seconds), if it says.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.param("timestamp")?.parse().ok()
+    }
+
+    /// Whether consumers may call it: neither `enabled=false` nor `disabled=true`.
+    pub fn is_enabled(&self) -> bool {
+        let says = |key, value| self.param(key).is_some_and(|given| given.eq_ignore_ascii_case(value));
+        !says("enabled", "false") && !says("disabled", "true")
+    }
+
+    /// `host:port`, with brackets around an IPv6 literal; only the host when there is no port.
+    pub fn address(&self) -> String {
+        address(&self.host, self.port)
+    }
+}
+
+/// The whole URL with its parameters sorted by key and not encoded, which is what Dubbo expects inside a name.
+impl fmt::Display for ServiceUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}/{}", self.protocol, self.address(), self.path)?;
+        let mut separator = '?';
+        for (key, value) in &self.params {
+            write!(formatter, "{separator}{key}={value}")?;
+            separator = '&';
+        }
+        Ok(())
+    }
+}
+
+fn address(host: &str, port: Option<u16>) -> String {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    match port {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    }
+}
+
+/// Splits `host:port`. Without brackets the last colon counts, also in an IPv6 literal: Dubbo reads it so.
+fn split_address(authority: &str) -> Result<(String, Option<u16>), UrlError> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or_else(|| UrlError::Address(authority.to_owned()))?;
+        match after.strip_prefix(':') {
+            Some(port) => (host, port),
+            None if after.is_empty() => (host, ""),
+            None => return Err(UrlError::Address(authority.to_owned())),
+        }
+    } else {
+        authority.rsplit_once(':').unwrap_or((authority, ""))
+    };
+    if host.is_empty() {
+        return Err(UrlError::NoHost);
+    }
+    if port.is_empty() {
+        return Ok((host.to_owned(), None));
+    }
+    let digits_only = port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(number) if digits_only => Ok((host.to_owned(), Some(number).filter(|number| *number != 0))),
+        _ => Err(UrlError::Port(port.to_owned())),
+    }
+}
+
+#[cfg(test)]
+#[path = "url_tests.rs"]
+mod tests;
