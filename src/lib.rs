@@ -1,4 +1,7 @@
 //! zoogate: a registry gateway in front of an existing ZooKeeper ensemble.
 
+pub mod background;
 pub mod dubbo;
 pub mod model;
+pub mod telemetry;
+pub mod zookeeper;

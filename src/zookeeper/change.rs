@@ -1,0 +1,97 @@
+//! What the feed hands on: znodes as they were read, who takes them, and who waits for them.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+/// What is known of a znode besides its data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// zxid of its creation.
+    pub czxid: i64,
+    /// zxid of the last change of its data.
+    pub mzxid: i64,
+    /// zxid of the last creation or deletion of a child.
+    pub pzxid: i64,
+    /// How often its data was changed: `dataVersion`.
+    pub version: i32,
+    /// Time of creation, Unix milliseconds.
+    pub ctime: i64,
+    /// Time of the last change of its data, Unix milliseconds.
+    pub mtime: i64,
+    /// The session that owns it, or 0.
+    pub ephemeral_owner: i64,
+    /// How many children it has.
+    pub children: i32,
+}
+
+impl From<&zookeeper_client::Stat> for Stat {
+    fn from(stat: &zookeeper_client::Stat) -> Self {
+        Self {
+            czxid: stat.czxid,
+            mzxid: stat.mzxid,
+            pzxid: stat.pzxid,
+            version: stat.version,
+            ctime: stat.ctime,
+            mtime: stat.mtime,
+            ephemeral_owner: stat.ephemeral_owner,
+            children: stat.num_children,
+        }
+    }
+}
+
+/// A znode as it was read.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where.
+    pub path: String,
+    /// What was there; `None` when nothing was.
+    pub state: Option<(Vec<u8>, Stat)>,
+}
+
+/// Who is told of every change.
+pub trait Sink: Send + Sync + 'static {
+    /// Takes znodes as they were read, newest last.
+    fn apply(&self, nodes: Vec<Node>);
+    /// Every path that it believes to exist; what a full reading did not meet is then taken away.
+    fn known_paths(&self) -> Vec<String>;
+    /// Whether it is being kept up to date from now on.
+    fn following(&self, following: bool);
+}
+
+/// A wish to have paths read now.
+pub(super) struct Refresh {
+    /// What to read; may be empty, when only everything that changed before is to be applied.
+    pub paths: Vec<String>,
+    /// Whether the server must first catch up with the leader: needed unless this session made the change itself.
+    pub sync: bool,
+    /// Told when it is done; dropped when it cannot be.
+    pub done: oneshot::Sender<()>,
+}
+
+/// Somebody who waits for reads. Everything that is read for them holds a clone; they are told when the last one goes.
+#[derive(Clone)]
+pub(super) struct Waiter(Arc<Done>);
+
+struct Done(Mutex<Option<oneshot::Sender<()>>>);
+
+impl Waiter {
+    pub fn new(done: oneshot::Sender<()>) -> Self {
+        Self(Arc::new(Done(Mutex::new(Some(done)))))
+    }
+
+    /// What they wait for failed: they learn it by their channel closing.
+    pub fn fail(&self) {
+        self.0.0.lock().take();
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.lock().take() {
+            // Nobody listens any more when the wish was given up.
+            let _ = done.send(());
+        }
+    }
+}

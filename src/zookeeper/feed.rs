@@ -1,0 +1,381 @@
+//! Follows both trees and hands every change to the catalog.
+//!
+//! ZooKeeper's recursive watches say which path changed, not to what, and what happened while the connection was
+//! away is never told. So an event only makes its path dirty; dirty paths are read in batches, and after every
+//! reconnect everything is read again. Two rules keep the catalog from stepping back: a path is in at most one
+//! read at a time (a path that gets dirty meanwhile is read once more), and a full reading never overwrites a path
+//! that was read because it got dirty after the full reading began.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc;
+use zookeeper_client::{AddWatchMode, Error, EventType, PersistentWatcher, SessionState, WatchedEvent};
+
+use super::change::{Node, Refresh, Sink, Waiter};
+use super::connection::{Connection, Read};
+use super::layout::{Layout, Place, parent};
+use super::load::{self, Loaded};
+
+/// Paths in one read. Two hundred is where the server's cost per path stops falling.
+pub(super) const BATCH: usize = 200;
+/// Reads under way at once; few, so that a flood of events never delays a transaction by much.
+const READS_IN_FLIGHT: usize = 4;
+
+/// Why the feed of a connection ended.
+pub(super) enum End {
+    /// The session is over.
+    SessionOver(SessionState),
+    /// Reading failed for a reason that this session cannot mend.
+    Failed(Error),
+}
+
+struct Finished {
+    paths: Vec<String>,
+    waiters: Vec<Waiter>,
+    outcome: Result<Vec<Read>, Error>,
+}
+
+/// The state of following one connection.
+struct Feed<'f> {
+    connection: &'f Arc<Connection>,
+    layout: &'f Layout,
+    sink: &'f Arc<dyn Sink>,
+    /// Paths to read, with those who wait for it.
+    dirty: HashMap<String, Vec<Waiter>>,
+    reading: HashSet<String>,
+    reads: FuturesUnordered<BoxFuture<'static, Finished>>,
+    /// The full reading under way, if any, and the paths that it must not overwrite.
+    load: Option<mpsc::Receiver<Loaded>>,
+    /// Those who wait for everything that was committed before they asked: until the server is asked to catch up,
+    /// until it has, and while a full reading is under way, since what was missed is not known before.
+    before_sync: Vec<Waiter>,
+    after_sync: Vec<Waiter>,
+    sync: Option<BoxFuture<'static, bool>>,
+    after_load: Vec<Waiter>,
+    touched: HashSet<String>,
+    met: HashSet<String>,
+}
+
+/// Follows `connection` until its session ends; `on_state` is told of every state of the session and of the end of
+/// every full reading (`true`: the catalog follows).
+pub(super) async fn follow(
+    connection: &Arc<Connection>,
+    layout: &Layout,
+    sink: &Arc<dyn Sink>,
+    refreshes: &mut mpsc::Receiver<Refresh>,
+    on_state: &(dyn Fn(SessionState, bool) + Send + Sync),
+) -> End {
+    let client = &connection.client;
+    let watch = async |root: &str| client.watch(root, AddWatchMode::PersistentRecursive).await;
+    let (mut dubbo, mut own) =
+        match futures::try_join!(watch(&layout.dubbo_root), watch(&layout.registry_root)) {
+            Ok(watchers) => watchers,
+            Err(error) => return End::Failed(error),
+        };
+    let mut feed = Feed {
+        connection,
+        layout,
+        sink,
+        dirty: HashMap::new(),
+        reading: HashSet::new(),
+        reads: FuturesUnordered::new(),
+        load: None,
+        before_sync: Vec::new(),
+        after_sync: Vec::new(),
+        sync: None,
+        after_load: Vec::new(),
+        touched: HashSet::new(),
+        met: HashSet::new(),
+    };
+    feed.begin_load();
+    // A session event that was met while looking for changes.
+    let mut session_event = None;
+    loop {
+        if let Some(state) = session_event.take() {
+            match feed.on_session(state, on_state).await {
+                Some(end) => return end,
+                None => continue,
+            }
+        }
+        feed.start_reads();
+        tokio::select! {
+            // Both watchers are told of the session; one is enough to act on it.
+            event = dubbo.changed() => if event.event_type != EventType::Session {
+                feed.on_event(event)
+            } else if event.session_state.is_terminated() {
+                return End::SessionOver(event.session_state)
+            },
+            event = own.changed() => if event.event_type != EventType::Session {
+                feed.on_event(event)
+            } else {
+                session_event = Some(event.session_state)
+            },
+            Some(refresh) = refreshes.recv() => feed.on_refresh(refresh),
+            synced = next_synced(&mut feed.sync) => {
+                feed.sync = None;
+                // Events of what was committed before have arrived before the reply.
+                session_event = feed.drain(&mut dubbo, &mut own);
+                feed.on_synced(synced && session_event.is_none());
+            }
+            Some(finished) = feed.reads.next(), if !feed.reads.is_empty() => feed.on_finished(finished),
+            loaded = next_loaded(&mut feed.load) => match loaded {
+                Loaded::Nodes(nodes) => feed.on_loaded(nodes),
+                Loaded::Complete => {
+                    feed.end_load();
+                    on_state(SessionState::SyncConnected, true);
+                }
+                Loaded::Failed(error) => {
+                    feed.load = None;
+                    if is_fatal(&error) {
+                        return End::Failed(error);
+                    }
+                    // Lost while connected, for example to the deadline on a busy server: begin again.
+                    if connection.is_usable() {
+                        feed.begin_load();
+                    }
+                }
+            },
+        }
+    }
+}
+
+async fn rewatch(connection: &Connection, layout: &Layout) -> Result<(), Error> {
+    let client = &connection.client;
+    let watch = async |root: &str| -> Result<PersistentWatcher, Error> {
+        client.watch(root, AddWatchMode::PersistentRecursive).await
+    };
+    // The objects are dropped: the first watchers live on and get the events.
+    futures::try_join!(watch(&layout.dubbo_root), watch(&layout.registry_root)).map(|_| ())
+}
+
+fn is_fatal(error: &Error) -> bool {
+    matches!(error, Error::NoAuth | Error::Unimplemented | Error::AuthFailed | Error::SessionExpired)
+}
+
+async fn next_loaded(load: &mut Option<mpsc::Receiver<Loaded>>) -> Loaded {
+    match load {
+        Some(receiver) => receiver.recv().await.unwrap_or(Loaded::Failed(Error::ConnectionLoss)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_synced(sync: &mut Option<BoxFuture<'static, bool>>) -> bool {
+    match sync {
+        Some(sync) => sync.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Feed<'_> {
+    async fn on_session(
+        &mut self,
+        state: SessionState,
+        on_state: &(dyn Fn(SessionState, bool) + Send + Sync),
+    ) -> Option<End> {
+        if state.is_terminated() {
+            return Some(End::SessionOver(state));
+        }
+        if state == SessionState::SyncConnected {
+            // The library does not restore persistent watches after a reconnect; asking again does.
+            match rewatch(self.connection, self.layout).await {
+                Ok(()) => self.begin_load(),
+                Err(error) if is_fatal(&error) => return Some(End::Failed(error)),
+                // Disconnected again: the next event says so.
+                Err(error) => log::debug!("cannot watch again: {error}"),
+            }
+        } else {
+            self.sink.following(false);
+            // What it has read may be outdated by what happens until the connection is back.
+            self.load = None;
+            self.sync = None;
+            self.fail_waiters();
+        }
+        on_state(state, false);
+        None
+    }
+
+    fn begin_load(&mut self) {
+        self.touched.clear();
+        self.met.clear();
+        self.load = Some(load::start(self.connection.clone(), self.layout.clone()));
+    }
+
+    fn on_loaded(&mut self, nodes: Vec<Node>) {
+        self.met.extend(nodes.iter().map(|node| node.path.clone()));
+        let untouched = nodes.into_iter().filter(|node| !self.touched.contains(&node.path)).collect();
+        self.sink.apply(untouched);
+    }
+
+    fn end_load(&mut self) {
+        self.load = None;
+        let gone = |path: &String| !self.met.contains(path) && !self.touched.contains(path);
+        let gone = self.sink.known_paths().into_iter().filter(gone);
+        let gone: Vec<Node> = gone.map(|path| Node { path, state: None }).collect();
+        self.sink.apply(gone);
+        self.touched = HashSet::new();
+        self.met = HashSet::new();
+        self.sink.following(true);
+        for waiter in std::mem::take(&mut self.after_load) {
+            self.wait_for_everything(&waiter);
+        }
+    }
+
+    fn on_event(&mut self, event: WatchedEvent) {
+        let place = self.layout.place(&event.path);
+        // The stat of these folders is part of every revision, and a child's event does not name its folder.
+        if matches!(place, Place::Provider { .. } | Place::Instance(_)) {
+            self.dirty.entry(parent(&event.path).to_owned()).or_default();
+        }
+        if place.is_read() {
+            self.dirty.entry(event.path).or_default();
+        }
+    }
+
+    fn on_refresh(&mut self, refresh: Refresh) {
+        if !self.connection.is_usable() || refresh.done.is_closed() {
+            return;
+        }
+        let waiter = Waiter::new(refresh.done);
+        if refresh.paths.is_empty() {
+            self.before_sync.push(waiter);
+            return self.begin_sync();
+        }
+        if refresh.sync {
+            // Sent by the call, and what is sent after it on the same session sees all that was committed before
+            // it; so its reply need not be waited for.
+            drop(self.connection.client.sync(&self.layout.registry_root));
+        }
+        for path in refresh.paths {
+            if matches!(self.layout.place(&path), Place::Provider { .. } | Place::Instance(_)) {
+                self.want(parent(&path).to_owned(), &waiter);
+            }
+            // The texts of schemas, for example, are large and of no interest here.
+            if self.layout.place(&path).is_read() {
+                self.want(path, &waiter);
+            }
+        }
+    }
+
+    /// Asks the server to catch up, once for all who wait; those who come meanwhile wait for the next time, since
+    /// what they wait for may have been committed after this one was sent.
+    fn begin_sync(&mut self) {
+        if self.sync.is_none() && !self.before_sync.is_empty() {
+            self.after_sync = std::mem::take(&mut self.before_sync);
+            let connection = self.connection.clone();
+            let root = self.layout.registry_root.clone();
+            self.sync = Some(Box::pin(async move { connection.sync(&root).await.is_ok() }));
+        }
+    }
+
+    fn on_synced(&mut self, succeeded: bool) {
+        for waiter in std::mem::take(&mut self.after_sync) {
+            if succeeded {
+                self.wait_for_everything(&waiter);
+            } else {
+                waiter.fail();
+            }
+        }
+        self.begin_sync();
+    }
+
+    fn want(&mut self, path: String, waiter: &Waiter) {
+        self.dirty.entry(path).or_default().push(waiter.clone());
+    }
+
+    /// Takes the events that have already arrived, up to one of the session.
+    fn drain(&mut self, dubbo: &mut PersistentWatcher, own: &mut PersistentWatcher) -> Option<SessionState> {
+        while let Some(event) = dubbo.changed().now_or_never() {
+            // Those of the session are taken from the other watcher, which gets them too.
+            if event.event_type != EventType::Session {
+                self.on_event(event);
+            } else if event.session_state.is_terminated() {
+                return Some(event.session_state);
+            }
+        }
+        while let Some(event) = own.changed().now_or_never() {
+            if event.event_type == EventType::Session {
+                return Some(event.session_state);
+            }
+            self.on_event(event);
+        }
+        None
+    }
+
+    fn wait_for_everything(&mut self, waiter: &Waiter) {
+        if self.load.is_some() {
+            return self.after_load.push(waiter.clone());
+        }
+        let paths: Vec<String> = self.dirty.keys().chain(&self.reading).cloned().collect();
+        for path in paths {
+            self.want(path, waiter);
+        }
+    }
+
+    fn start_reads(&mut self) {
+        while self.reads.len() < READS_IN_FLIGHT {
+            let ready = self.dirty.keys().filter(|path| !self.reading.contains(*path));
+            let paths: Vec<String> = ready.take(BATCH).cloned().collect();
+            if paths.is_empty() {
+                return;
+            }
+            let waiters = paths.iter().filter_map(|path| self.dirty.remove(path)).flatten().collect();
+            self.reading.extend(paths.iter().cloned());
+            let connection = self.connection.clone();
+            self.reads.push(Box::pin(async move {
+                let wanted: Vec<(String, bool)> = paths.into_iter().map(|path| (path, false)).collect();
+                let outcome = connection.read(&wanted).await;
+                let paths = wanted.into_iter().map(|(path, _)| path).collect();
+                Finished { paths, waiters, outcome }
+            }));
+        }
+    }
+
+    fn on_finished(&mut self, finished: Finished) {
+        for path in &finished.paths {
+            self.reading.remove(path);
+        }
+        let reads = match finished.outcome {
+            Ok(reads) => reads,
+            Err(error) => {
+                log::debug!("reading {} changed znodes failed: {error}", finished.paths.len());
+                for waiter in &finished.waiters {
+                    waiter.fail();
+                }
+                // Disconnected: everything is read again after the reconnect. Else try these once more.
+                if self.connection.is_usable() {
+                    for path in finished.paths {
+                        self.dirty.entry(path).or_default();
+                    }
+                }
+                return;
+            }
+        };
+        if self.load.is_some() {
+            self.touched.extend(finished.paths.iter().cloned());
+        }
+        let nodes = finished.paths.into_iter().zip(reads).filter_map(|(path, read)| match read {
+            Read::Data(data, stat) => Some(Node { path, state: Some((data, stat)) }),
+            Read::Absent => Some(Node { path, state: None }),
+            Read::Refused(reason) => {
+                log::warn!("cannot read {path}: {reason}");
+                None
+            }
+            // Only data is asked for here.
+            Read::Children(_) => None,
+        });
+        self.sink.apply(nodes.collect());
+        drop(finished.waiters);
+    }
+
+    fn fail_waiters(&mut self) {
+        let waiting = self.dirty.drain().flat_map(|(_, waiters)| waiters);
+        let waiting = waiting.chain(self.before_sync.drain(..)).chain(self.after_sync.drain(..));
+        for waiter in waiting.chain(self.after_load.drain(..)) {
+            waiter.fail();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Every path reads back, and what belongs to others is left alone.
+
+use super::*;
+
+fn layout() -> Layout {
+    Layout { dubbo_root: "/dubbo".into(), registry_root: "/zoogate".into() }
+}
+
+fn registrants() -> Vec<Registrant> {
+    let odd = ["shop@10.0.0.7", "..", ".", "a/b", "100%", "gr\u{f6}\u{df}e", "a b"];
+    let sidecars = odd.iter().map(|id| Registrant::Sidecar(SidecarId::parse(id).unwrap()));
+    let instances = odd.iter().map(|id| {
+        Registrant::Instance(InstanceKey {
+            tenant: Tenant::new("default", *id),
+            service_id: (*id).into(),
+            instance_id: (*id).into(),
+        })
+    });
+    let dependencies = odd.iter().map(|text| {
+        Registrant::Dependency(DependencyKey {
+            consumer_id: (*text).into(),
+            provider: ServiceKey {
+                tenant: Tenant::default(),
+                environment: String::new(),
+                app_id: format!("a|{text}"),
+                service_name: (*text).into(),
+            },
+        })
+    });
+    sidecars.chain(instances).chain(dependencies).collect()
+}
+
+#[test]
+fn every_path_of_a_registrant_reads_back() {
+    let replica = ReplicaId::new("0a1b");
+    for registrant in registrants() {
+        let document = match &registrant {
+            Registrant::Sidecar(id) => Place::Snapshot(id.clone()),
+            Registrant::Instance(key) => Place::Instance(key.clone()),
+            Registrant::Dependency(key) => Place::Dependency(key.clone()),
+        };
+        assert_eq!(layout().place(&layout().document(&registrant)), document);
+        assert_eq!(parse_owner(&Layout::owner_text(&registrant)), Some(registrant.clone()));
+        if matches!(registrant, Registrant::Dependency(_)) {
+            continue;
+        }
+        assert_eq!(layout().place(&layout().lease(&registrant)), Place::Lease(registrant.clone()));
+        assert_eq!(
+            layout().place(&layout().mark(&registrant, &replica)),
+            Place::Mark(registrant.clone(), replica.clone())
+        );
+    }
+}
+
+#[test]
+fn a_name_cannot_climb_out_of_its_folder() {
+    for id in ["..", ".", "../../dubbo", "a/../b"] {
+        let path = layout().microservice(&Tenant::default(), id);
+        assert!(!path.split('/').any(|part| part == ".." || part == "."), "{path}");
+        assert_eq!(layout().place(&path), Place::Microservice(Tenant::default(), id.into()));
+    }
+}
+
+#[test]
+fn what_belongs_to_others_is_left_alone() {
+    for path in ["/dubbo/config/x/y", "/dubbo/metadata/a/providers/b", "/dubbox/a/providers/b", "/other", "/"]
+    {
+        assert_eq!(layout().place(path), Place::Other, "{path}");
+    }
+    assert_eq!(layout().place("/dubbo/a/routers/x"), Place::Other);
+    assert_eq!(
+        layout().place("/dubbo/a/providers/x"),
+        Place::Provider { interface: "a".into(), name: "x".into() }
+    );
+}

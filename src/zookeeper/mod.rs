@@ -1,0 +1,17 @@
+//! The only place that talks to ZooKeeper: the session, transactions, and the feed of everything that changes.
+
+mod change;
+mod connection;
+mod feed;
+mod layout;
+mod load;
+mod options;
+mod session;
+mod transaction;
+
+pub use change::{Node, Sink, Stat};
+pub use connection::Connection;
+pub use layout::{Layout, Place, parse_owner};
+pub use options::{AccessControl, Options};
+pub use session::ZooKeeper;
+pub use transaction::{Cause, CommitError, Operation, Transaction};
