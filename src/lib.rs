@@ -1,6 +1,7 @@
 //! zoogate: a registry gateway in front of an existing ZooKeeper ensemble.
 
 pub mod background;
+pub mod catalog;
 pub mod dubbo;
 pub mod model;
 pub mod telemetry;

@@ -1,0 +1,189 @@
+//! Discovery: which instances a consumer gets to see, put together from what is kept serialised.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::services::{NameKey, Service, TenantServices, Versions};
+use super::state::State;
+use super::{FindError, Found};
+use crate::model::{InstanceKey, Microservice, Revision, ServiceKey, Tenant};
+
+impl State {
+    /// See [`super::Catalog::find`].
+    pub(super) fn find(
+        &self,
+        service: &ServiceKey,
+        consumer_id: Option<&str>,
+        by_alias: bool,
+        tags: &[String],
+    ) -> Result<Found, FindError> {
+        let consumer = self.named_consumer(&service.tenant, consumer_id)?;
+        let environment = consumer.map_or(&service.environment, |consumer| &consumer.environment);
+        let key: NameKey = (environment.clone(), service.app_id.clone(), service.service_name.clone());
+        let unknown =
+            || FindError::NoSuchMicroservice(format!("{}/{}", service.app_id, service.service_name));
+        let tenant = self.services.tenants.get(&service.tenant).ok_or_else(unknown)?;
+        if let Some(group) = tenant.by_name.get(&key) {
+            if tags.is_empty() && consumer.is_none_or(|consumer| consumer.app_id == service.app_id) {
+                let all = || self.assemble(&services_of(tenant, &group.versions), 0);
+                return Ok(group.answer.get_or_init(all).clone());
+            }
+            return Ok(self.filtered(&services_of(tenant, &group.versions), consumer, tags));
+        }
+        match tenant.by_alias.get(&key) {
+            Some(versions) if by_alias => Ok(self.filtered(&services_of(tenant, versions), consumer, tags)),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// See [`super::Catalog::instances`].
+    pub(super) fn instances(
+        &self,
+        tenant: &Tenant,
+        service_id: &str,
+        consumer_id: Option<&str>,
+        tags: &[String],
+    ) -> Result<Found, FindError> {
+        let service = self.accessible(tenant, service_id, consumer_id)?;
+        if !tags.is_empty() {
+            return Ok(self.filtered(&[service], None, tags));
+        }
+        Ok(service.answer.get_or_init(|| self.assemble(&[service], 0)).clone())
+    }
+
+    /// See [`super::Catalog::instance`].
+    pub(super) fn instance_answer(
+        &self,
+        key: &InstanceKey,
+        consumer_id: Option<&str>,
+    ) -> Result<Found, FindError> {
+        let unknown = || FindError::NoSuchInstance(key.to_string());
+        self.named_consumer(&key.tenant, consumer_id)?;
+        let service = match self.accessible(&key.tenant, &key.service_id, consumer_id) {
+            // Who may not see the microservice may not see that the instance exists.
+            Err(FindError::NoSuchMicroservice(_))
+                if self
+                    .services
+                    .get(&key.tenant, &key.service_id)
+                    .is_some_and(|service| service.count() > 0) =>
+            {
+                return Err(unknown());
+            }
+            service => service?,
+        };
+        let (zxid, json) = match service.instances.get(&key.instance_id) {
+            Some(instance) => (instance.zxid, instance.json.clone()),
+            None => {
+                let provider = service.providers.get(&key.instance_id).ok_or_else(unknown)?;
+                (provider.zxid, provider.json.clone())
+            }
+        };
+        Ok(Found { revision: Revision::of(zxid, &json), json, count: 1 })
+    }
+
+    fn named_consumer(
+        &self,
+        tenant: &Tenant,
+        consumer_id: Option<&str>,
+    ) -> Result<Option<&Microservice>, FindError> {
+        let Some(id) = consumer_id.filter(|id| !id.is_empty()) else { return Ok(None) };
+        let consumer = self.services.get(tenant, id).and_then(Service::microservice);
+        consumer
+            .map(|consumer| Some(consumer.as_ref()))
+            .ok_or_else(|| FindError::NoSuchMicroservice(format!("{id} (the consumer)")))
+    }
+
+    /// A microservice by id, as far as the consumer may see it: same environment, and same application unless the
+    /// provider allows others.
+    fn accessible(
+        &self,
+        tenant: &Tenant,
+        service_id: &str,
+        consumer_id: Option<&str>,
+    ) -> Result<&Service, FindError> {
+        let unknown = || FindError::NoSuchMicroservice(service_id.to_owned());
+        let consumer = self.named_consumer(tenant, consumer_id)?;
+        let service = self.services.get(tenant, service_id).ok_or_else(unknown)?;
+        let provider = service.microservice().ok_or_else(unknown)?;
+        let accessible = consumer.is_none_or(|consumer| {
+            consumer.environment == provider.environment && may_see(consumer, provider)
+        });
+        if accessible { Ok(service) } else { Err(unknown()) }
+    }
+
+    fn filtered(&self, services: &[&Service], consumer: Option<&Microservice>, tags: &[String]) -> Found {
+        let seen = services.iter().copied().filter(|service| {
+            let provider = service.microservice();
+            has_tags(service, tags)
+                && provider
+                    .is_some_and(|provider| consumer.is_none_or(|consumer| may_see(consumer, provider)))
+        });
+        let seen: Vec<&Service> = seen.collect();
+        if tags.is_empty()
+            && consumer.is_none_or(|consumer| {
+                services.iter().all(|service| {
+                    service.microservice().is_some_and(|provider| provider.app_id == consumer.app_id)
+                })
+            })
+        {
+            return self.assemble(&seen, 0);
+        }
+        // Whether a version may be seen follows from its properties and tags, so their last change counts as well.
+        let records = services.iter().filter_map(|service| Some(service.record.as_ref()?.zxid));
+        let tagged = services.iter().filter_map(|service| Some(service.tags.as_ref()?.zxid));
+        let changed = records.chain(tagged).max();
+        self.assemble(&seen, changed.unwrap_or(0))
+    }
+
+    /// Puts an answer together. Its zxid covers every change of an instance, and, through the folders, every creation
+    /// and deletion of one.
+    fn assemble(&self, services: &[&Service], at_least: i64) -> Found {
+        let bytes: usize = services
+            .iter()
+            .flat_map(|service| {
+                let own = service.instances.values().map(|instance| instance.json.len() + 1);
+                own.chain(service.providers.values().map(|provider| provider.json.len() + 1))
+            })
+            .sum();
+        let mut json = BytesMut::with_capacity(bytes + 2);
+        let mut digests = Vec::new();
+        let mut zxid = at_least;
+        let mut count = 0;
+        json.put_u8(b'[');
+        let mut put = |instance: &Bytes, digest: u64| {
+            if count > 0 {
+                json.put_u8(b',');
+            }
+            json.put_slice(instance);
+            digests.put_u64(digest);
+            count += 1;
+        };
+        for service in services {
+            zxid = zxid.max(service.folder_zxid);
+            for instance in service.instances.values() {
+                put(&instance.json, instance.digest);
+                zxid = zxid.max(instance.zxid);
+            }
+            for provider in service.providers.values() {
+                put(&provider.json, provider.digest);
+                zxid = zxid.max(provider.zxid).max(self.nodes.interface_zxid(&provider.interface));
+            }
+        }
+        json.put_u8(b']');
+        Found { revision: Revision::of(zxid, &digests), json: json.freeze(), count }
+    }
+}
+
+/// Whether a version has every one of these tags.
+fn has_tags(service: &Service, tags: &[String]) -> bool {
+    let known = service.tags.as_ref().map(|tags| tags.pairs.as_ref());
+    tags.iter().all(|tag| known.is_some_and(|known| known.contains_key(tag)))
+}
+
+/// Whether a consumer's application may see a provider.
+pub(super) fn may_see(consumer: &Microservice, provider: &Microservice) -> bool {
+    consumer.app_id == provider.app_id || provider.allows_cross_app()
+}
+
+fn services_of<'s>(tenant: &'s TenantServices, versions: &Versions) -> Vec<&'s Service> {
+    versions.values().flatten().filter_map(|id| tenant.services.get(id)).collect()
+}

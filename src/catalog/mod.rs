@@ -1,0 +1,374 @@
+//! The in-memory copy of the registry that answers every read.
+//!
+//! One task, the feed, tells it of every change; readers take a lock for as long as it takes to copy a few pointers.
+
+mod answers;
+mod attributes;
+mod dependencies;
+mod find;
+mod leases;
+mod nodes;
+mod providers;
+mod services;
+mod snapshots;
+mod state;
+mod watch;
+
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use crate::model::{
+    InstanceKey, Microservice, MicroserviceKey, Registrant, ReplicaId, ServiceKey, SidecarId, SnapshotPart,
+    Tenant,
+};
+use crate::telemetry::Metrics;
+use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
+
+pub use answers::{Existence, FindError, Found, LeaseView, Registered};
+pub use attributes::PairsRecord;
+pub use dependencies::DependencyRecord;
+pub use nodes::ServiceNode;
+pub use services::{InstanceRecord, MicroserviceRecord};
+pub use snapshots::SnapshotRecord;
+pub use state::Loss;
+pub use watch::{Watch, WatchError, Watchers};
+
+/// Changes that are made under one lock: a long reading must not keep readers waiting.
+const CHANGES_PER_LOCK: usize = 64;
+
+/// The in-memory copy of the registry that answers every read.
+pub struct Catalog {
+    layout: Layout,
+    metrics: Arc<Metrics>,
+    state: RwLock<state::State>,
+    freshness: Mutex<Freshness>,
+    /// Told when something of a registration may have been lost.
+    pub losses: Notify,
+    /// Told when the instances of a consumer have changed.
+    pub consumers_changed: Notify,
+    /// Those who want to hear of changes.
+    pub watchers: Arc<Watchers>,
+    /// Where to ask for what has not arrived yet. Weak, because ZooKeeper's feed holds the catalog.
+    source: OnceLock<Weak<ZooKeeper>>,
+}
+
+struct Freshness {
+    stale_since: Option<Instant>,
+    following_since: Option<Instant>,
+}
+
+impl Catalog {
+    /// An empty catalog, stale until its feed has read everything once.
+    pub fn new(layout: Layout, metrics: Arc<Metrics>) -> Self {
+        let state = state::State::default();
+        let watchers = state.watchers.clone();
+        Self {
+            layout,
+            metrics,
+            state: RwLock::new(state),
+            freshness: Mutex::new(Freshness { stale_since: Some(Instant::now()), following_since: None }),
+            losses: Notify::new(),
+            consumers_changed: Notify::new(),
+            watchers,
+            source: OnceLock::new(),
+        }
+    }
+
+    /// Says where to ask for what has not arrived yet.
+    pub fn set_source(&self, zookeeper: &Arc<ZooKeeper>) {
+        // Set once at start-up; a second call would name the same link.
+        let _ = self.source.set(Arc::downgrade(zookeeper));
+    }
+
+    /// Finds the instances of all versions of a service. The consumer, if named, must exist; its environment replaces
+    /// that of `service`, and what its application may not see is left out. `by_alias` also tries the name as an alias.
+    /// Versions without every one of `tags` are left out.
+    ///
+    /// # Errors
+    /// [`FindError::NoSuchMicroservice`] when no version of the service, or the consumer, exists.
+    pub fn find(
+        &self,
+        service: &ServiceKey,
+        consumer_id: Option<&str>,
+        by_alias: bool,
+        tags: &[String],
+    ) -> Result<Found, FindError> {
+        self.state.read().find(service, consumer_id, by_alias, tags)
+    }
+
+    /// The instances of one microservice.
+    ///
+    /// # Errors
+    /// [`FindError::NoSuchMicroservice`] when it, or the consumer, does not exist, or it may not be seen.
+    pub fn instances(
+        &self,
+        tenant: &Tenant,
+        service_id: &str,
+        consumer_id: Option<&str>,
+        tags: &[String],
+    ) -> Result<Found, FindError> {
+        self.state.read().instances(tenant, service_id, consumer_id, tags)
+    }
+
+    /// One instance; [`Found::json`] is its object.
+    ///
+    /// # Errors
+    /// [`FindError`] when it or its microservice does not exist or may not be seen.
+    pub fn instance(&self, key: &InstanceKey, consumer_id: Option<&str>) -> Result<Found, FindError> {
+        self.state.read().instance_answer(key, consumer_id)
+    }
+
+    /// One microservice, whoever registered it.
+    pub fn microservice(&self, tenant: &Tenant, service_id: &str) -> Option<Arc<Microservice>> {
+        self.state.read().services.get(tenant, service_id)?.microservice().cloned()
+    }
+
+    /// All microservices of a tenant, sorted by key, those of sidecars and Dubbo applications among them.
+    pub fn microservices(&self, tenant: &Tenant) -> Vec<Arc<Microservice>> {
+        let state = self.state.read();
+        let Some(services) = state.services.tenants.get(tenant) else { return Vec::new() };
+        let known = services.services.values().filter_map(|service| service.microservice().cloned());
+        let mut known: Vec<_> = known.collect();
+        drop(state);
+        let key = |one: &Microservice| {
+            (one.app_id.clone(), one.service_name.clone(), one.version.clone(), one.environment.clone())
+        };
+        known.sort_by_cached_key(|microservice| key(microservice));
+        known
+    }
+
+    /// Whether exactly this version of a service is registered, by name or by alias. What only provider URLs speak of
+    /// is not: whoever asks is about to register it, and takes an id that is answered for one that can be changed.
+    pub fn existence(&self, key: &MicroserviceKey) -> Existence {
+        let state = self.state.read();
+        let ServiceKey { tenant, environment, app_id, service_name } = &key.service;
+        let name = (environment.clone(), app_id.clone(), service_name.clone());
+        let Some(services) = state.services.tenants.get(tenant) else { return Existence::Nowhere };
+        let groups = [services.by_name.get(&name).map(|group| &group.versions), services.by_alias.get(&name)];
+        let is_registered =
+            |id: &&String| services.services.get(*id).is_some_and(|service| service.record.is_some());
+        let ids = |versions: &'_ services::Versions| {
+            versions.get(&key.version)?.iter().find(is_registered).cloned()
+        };
+        let mut registered = groups.iter().flatten().flat_map(|versions| versions.values().flatten());
+        match groups.iter().flatten().find_map(|versions| ids(versions)) {
+            Some(id) => Existence::Here(id),
+            None if registered.any(|id| is_registered(&id)) => Existence::OtherVersions,
+            None => Existence::Nowhere,
+        }
+    }
+
+    /// `None` while the catalog follows ZooKeeper; otherwise for how long it has not.
+    pub fn stale_for(&self) -> Option<Duration> {
+        self.freshness.lock().stale_since.map(|since| since.elapsed())
+    }
+
+    /// Since when the catalog has followed ZooKeeper without a break.
+    pub fn following_since(&self) -> Option<Instant> {
+        self.freshness.lock().following_since
+    }
+
+    /// Waits, for a bounded time, until everything has arrived that ZooKeeper had committed before the call. True
+    /// when it has; false when it had to be given up.
+    pub async fn catch_up(&self) -> bool {
+        match self.source.get().and_then(Weak::upgrade) {
+            Some(zookeeper) if zookeeper.connection().is_some() => zookeeper.refresh(Vec::new(), true).await,
+            _ => false,
+        }
+    }
+
+    /// What stands at a service id.
+    pub fn registered(&self, tenant: &Tenant, service_id: &str) -> Registered {
+        let state = self.state.read();
+        match state.services.get(tenant, service_id) {
+            Some(service) => match (&service.record, &service.described) {
+                (Some(record), _) => Registered::Record(record.clone()),
+                (None, Some(_)) => Registered::Described,
+                (None, None) => Registered::Nothing,
+            },
+            None => Registered::Nothing,
+        }
+    }
+
+    /// An instance as its znode holds it; `None` also for those behind provider URLs.
+    pub fn instance_record(&self, key: &InstanceKey) -> Option<InstanceRecord> {
+        self.state.read().services.get(&key.tenant, &key.service_id)?.instances.get(&key.instance_id).cloned()
+    }
+
+    /// Whether the id is that of an instance behind a provider URL.
+    pub fn is_provider_instance(&self, key: &InstanceKey) -> bool {
+        let state = self.state.read();
+        let service = state.services.get(&key.tenant, &key.service_id);
+        service.is_some_and(|service| service.providers.contains_key(&key.instance_id))
+    }
+
+    /// The other versions of a microservice, as far as they ever had an instance.
+    pub fn siblings(&self, tenant: &Tenant, service_id: &str) -> Vec<String> {
+        self.state.read().services.siblings(tenant, service_id)
+    }
+
+    /// The ids of the instances registered for a microservice.
+    pub fn instance_ids(&self, tenant: &Tenant, service_id: &str) -> Vec<String> {
+        let state = self.state.read();
+        let service = state.services.get(tenant, service_id);
+        service.map(|service| service.instances.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The id of an instance of the microservice with exactly this [`crate::model::Instance::endpoint_set`].
+    pub fn instance_with_endpoints(
+        &self,
+        tenant: &Tenant,
+        service_id: &str,
+        endpoints: &[String],
+    ) -> Option<String> {
+        let state = self.state.read();
+        state.services.get(tenant, service_id)?.by_endpoints.get(endpoints)?.first().cloned()
+    }
+
+    /// The `dataVersion` of a document that makes no sense and of which nothing better is known.
+    pub fn unreadable_version(&self, path: &str) -> Option<i32> {
+        self.state.read().unreadable.get(path).copied()
+    }
+
+    /// The snapshot of a sidecar.
+    pub fn snapshot(&self, sidecar: &SidecarId) -> Option<SnapshotRecord> {
+        self.state.read().snapshots.get(sidecar)
+    }
+
+    /// The sidecars whose last change came from `peer`.
+    pub fn sidecars_of_peer(&self, peer: &str) -> Vec<SidecarId> {
+        self.state.read().snapshots.of_peer(peer)
+    }
+
+    /// Every sidecar that has a document.
+    pub fn sidecars(&self) -> Vec<SidecarId> {
+        self.state.read().snapshots.sidecars().cloned().collect()
+    }
+
+    /// Every instance registered through the v4 API.
+    pub fn instance_keys(&self) -> Vec<InstanceKey> {
+        self.state.read().services.instance_keys().collect()
+    }
+
+    /// The provider or consumer znode at `path`.
+    pub fn service_node(&self, path: &str) -> Option<ServiceNode> {
+        self.state.read().nodes.get(&self.layout, path).cloned()
+    }
+
+    /// The URLs that stand in the name of one registrant, whatever its document says.
+    pub fn entries_of(&self, registrant: &Registrant) -> SnapshotPart {
+        self.state.read().nodes.entries_of(registrant)
+    }
+
+    /// Every provider and consumer znode that the gateway wrote, once for each of its owners.
+    pub fn owned_nodes(&self) -> Vec<(String, Registrant)> {
+        self.state.read().nodes.owned(&self.layout)
+    }
+
+    /// Whether the interface has a provider, whoever registered it.
+    pub fn has_provider(&self, interface: &str) -> bool {
+        self.state.read().nodes.has_provider(interface)
+    }
+
+    /// The marks below the lease of a registrant; `None` without a lease.
+    pub fn marks(&self, registrant: &Registrant) -> Option<Vec<ReplicaId>> {
+        self.state.read().leases.marks(registrant).cloned()
+    }
+
+    /// Whether `replica` has marked the lease of `registrant`.
+    pub fn is_marked(&self, registrant: &Registrant, replica: &ReplicaId) -> bool {
+        self.state.read().leases.marks(registrant).is_some_and(|marks| marks.contains(replica))
+    }
+
+    /// Shows every lease to `look`, a few at a time so that nobody waits for it, and collects what it answers.
+    pub fn look_at_leases<T>(&self, mut look: impl FnMut(LeaseView<'_>) -> Option<T>) -> Vec<T> {
+        let mut answers = Vec::new();
+        for shard in 0..leases::SHARDS {
+            let state = self.state.read();
+            for (registrant, marks) in state.leases.shard(shard) {
+                let view = LeaseView {
+                    registrant,
+                    marks,
+                    replicas: &state.leases.replicas,
+                    time_to_live: match registrant {
+                        Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
+                        Registrant::Instance(key) => state.services.time_to_live(key),
+                    },
+                };
+                answers.extend(look(view));
+            }
+        }
+        answers
+    }
+
+    /// The replicas that live.
+    pub fn replicas(&self) -> HashSet<ReplicaId> {
+        self.state.read().leases.replicas.clone()
+    }
+
+    /// What may have been lost since the last call.
+    pub fn take_losses(&self) -> Vec<Loss> {
+        std::mem::take(&mut self.state.write().losses)
+    }
+
+    /// Brings the gauges up to date; called when they are read.
+    pub fn update_gauges(&self) {
+        let state = self.state.read();
+        let services = || state.services.tenants.values().flat_map(|tenant| tenant.services.values());
+        let shown = services().filter(|service| service.microservice().is_some()).count();
+        let instances: usize = services().map(services::Service::count).sum();
+        self.metrics.mirror_services.set(i64::try_from(shown).unwrap_or(i64::MAX));
+        self.metrics.mirror_instances.set(i64::try_from(instances).unwrap_or(i64::MAX));
+        self.metrics.leases.set(i64::try_from(state.leases.count()).unwrap_or(i64::MAX));
+        self.metrics.mirror_revision.set(state.zxid);
+        self.metrics.watch_subscribers.set(i64::try_from(self.watchers.count()).unwrap_or(i64::MAX));
+        drop(state);
+        self.metrics.mirror_staleness.set(self.stale_for().map_or(0.0, |time| time.as_secs_f64()));
+    }
+}
+
+impl Sink for Catalog {
+    fn apply(&self, nodes: Vec<Node>) {
+        let mut nodes = nodes.into_iter().peekable();
+        let (mut lost, mut consumers_changed) = (false, false);
+        while nodes.peek().is_some() {
+            let mut state = self.state.write();
+            for node in nodes.by_ref().take(CHANGES_PER_LOCK) {
+                state.apply(&self.layout, &self.metrics, node);
+            }
+            lost |= !state.losses.is_empty();
+            consumers_changed |= !state.changed_consumers.is_empty();
+            let changes = std::mem::take(&mut state.changes);
+            drop(state);
+            self.tell_watchers(changes);
+        }
+        if consumers_changed {
+            self.consumers_changed.notify_one();
+        }
+        if lost {
+            self.losses.notify_one();
+        }
+    }
+
+    fn known_paths(&self) -> Vec<String> {
+        self.state.read().paths(&self.layout)
+    }
+
+    fn following(&self, following: bool) {
+        let mut freshness = self.freshness.lock();
+        if following {
+            freshness.stale_since = None;
+            freshness.following_since = Some(Instant::now());
+        } else {
+            freshness.stale_since.get_or_insert_with(Instant::now);
+            freshness.following_since = None;
+        }
+        drop(freshness);
+        // After a full reading everything is compared with what the documents say.
+        self.losses.notify_one();
+    }
+}

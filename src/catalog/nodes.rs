@@ -1,0 +1,213 @@
+//! The provider and consumer znodes in Dubbo's tree, the gateway's own and everybody else's.
+
+use std::collections::HashMap;
+
+use super::providers::provider_instance;
+use super::services::Services;
+use super::state::unreadable;
+use crate::dubbo::{self, ServiceUrl};
+use crate::model::{Ownership, Registrant, SnapshotPart, Tenant};
+use crate::telemetry::Metrics;
+use crate::zookeeper::{Layout, Place, Stat, parse_owner};
+
+/// A provider or consumer znode.
+#[derive(Clone, Debug)]
+pub struct ServiceNode {
+    /// `dataVersion` of the znode.
+    pub version: i32,
+    /// Whom it belongs to; empty when the gateway did not write it.
+    pub owners: Vec<Registrant>,
+    /// Whether it is an ephemeral znode, which only a Dubbo application writes.
+    pub ephemeral: bool,
+    /// The microservice and instance that it appears as.
+    appears: Option<(String, String)>,
+}
+
+impl ServiceNode {
+    fn read(data: &[u8], stat: &Stat) -> Self {
+        let ownership = Ownership::parse(data).unwrap_or_default();
+        Self {
+            version: stat.version,
+            owners: ownership.registrants.iter().filter_map(|owner| parse_owner(owner)).collect(),
+            ephemeral: stat.ephemeral_owner != 0,
+            appears: None,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Interface {
+    /// `pzxid` of the folder of its providers.
+    zxid: i64,
+    nodes: HashMap<String, ServiceNode>,
+    /// The microservices that they appear as, with the number of providers behind each.
+    shown: HashMap<String, usize>,
+}
+
+/// All provider and consumer znodes.
+#[derive(Default)]
+pub(super) struct ServiceNodes {
+    /// Providers, by the interface as paths spell it.
+    interfaces: HashMap<String, Interface>,
+    /// Consumers, by path.
+    consumers: HashMap<String, ServiceNode>,
+}
+
+impl ServiceNodes {
+    /// The znode at `path`.
+    pub fn get(&self, layout: &Layout, path: &str) -> Option<&ServiceNode> {
+        match layout.place(path) {
+            Place::Provider { interface, name } => self.interfaces.get(&interface)?.nodes.get(&name),
+            Place::Consumer => self.consumers.get(path),
+            _ => None,
+        }
+    }
+
+    /// The microservice and instance that a provider appears as.
+    pub fn appearance(&self, path_interface: &str, name: &str) -> Option<&(String, String)> {
+        self.interfaces.get(path_interface)?.nodes.get(name)?.appears.as_ref()
+    }
+
+    /// Whether the interface has a provider, whoever registered it.
+    pub fn has_provider(&self, interface: &str) -> bool {
+        self.interfaces.get(&dubbo::encode(interface)).is_some_and(|interface| !interface.nodes.is_empty())
+    }
+
+    /// `pzxid` of the folder of an interface's providers.
+    pub fn interface_zxid(&self, path_interface: &str) -> i64 {
+        self.interfaces.get(path_interface).map_or(0, |interface| interface.zxid)
+    }
+
+    /// Every znode that the gateway wrote, once for each of its owners.
+    pub fn owned(&self, layout: &Layout) -> Vec<(String, Registrant)> {
+        let providers = self.interfaces.iter().flat_map(|(interface, known)| {
+            let folder = folder(layout, interface);
+            known.nodes.iter().map(move |(name, node)| (format!("{folder}/{name}"), node))
+        });
+        let consumers = self.consumers.iter().map(|(path, node)| (path.clone(), node));
+        let nodes = providers.chain(consumers);
+        nodes
+            .flat_map(|(path, node)| node.owners.iter().map(move |owner| (path.clone(), owner.clone())))
+            .collect()
+    }
+
+    /// The URLs that stand in the name of one registrant, whatever its document says. It looks at every znode: for the
+    /// rare case of a document that cannot be trusted.
+    pub fn entries_of(&self, registrant: &Registrant) -> SnapshotPart {
+        let mut entries = SnapshotPart::default();
+        let is_theirs = |node: &ServiceNode| node.owners.contains(registrant);
+        for (name, node) in self.interfaces.values().flat_map(|interface| &interface.nodes) {
+            if is_theirs(node) {
+                entries.providers.extend(dubbo::decode(name));
+            }
+        }
+        for (path, node) in &self.consumers {
+            if is_theirs(node) {
+                entries.consumers.extend(dubbo::decode(path.rsplit('/').next().unwrap_or_default()));
+            }
+        }
+        entries
+    }
+
+    /// Every path that is believed to exist.
+    pub fn paths(&self, layout: &Layout, paths: &mut Vec<String>) {
+        paths.extend(self.consumers.keys().cloned());
+        for (interface, known) in &self.interfaces {
+            let folder = folder(layout, interface);
+            paths.extend(known.nodes.keys().map(|name| format!("{folder}/{name}")));
+            paths.push(folder);
+        }
+    }
+
+    /// Takes the folder of an interface's providers as it was read.
+    pub fn folder(&mut self, services: &mut Services, interface: &str, zxid: i64) {
+        let known = self.interfaces.entry(interface.to_owned()).or_default();
+        known.zxid = zxid;
+        // The folder's zxid is part of the revision of every service that its providers appear as.
+        if let Some(tenant) = services.tenants.get_mut(&Tenant::default()) {
+            for id in known.shown.keys() {
+                tenant.invalidate(id);
+            }
+        }
+        if known.nodes.is_empty() && zxid == 0 {
+            self.interfaces.remove(interface);
+        }
+    }
+
+    /// Takes a provider as it was read; answers those who may have lost it.
+    pub fn provider(
+        &mut self,
+        services: &mut Services,
+        metrics: &Metrics,
+        interface: &str,
+        name: &str,
+        state: Option<(&[u8], &Stat)>,
+    ) -> Vec<Registrant> {
+        let Interface { nodes, shown, .. } = self.interfaces.entry(interface.to_owned()).or_default();
+        let before = nodes.remove(name);
+        let reported = before.is_some();
+        let mut now = state.map(|(data, stat)| (ServiceNode::read(data, stat), stat));
+        if let Some((service, instance)) = before.as_ref().and_then(|before| before.appears.as_ref()) {
+            services.change(&Tenant::default(), service, |service| {
+                service.providers.remove(instance);
+                service.describe();
+            });
+            if let Some(count) = shown.get_mut(service) {
+                *count -= 1;
+                if *count == 0 {
+                    shown.remove(service);
+                }
+            }
+        }
+        if let Some((node, stat)) = &mut now
+            && !node.owners.iter().any(|owner| matches!(owner, Registrant::Instance(_)))
+        {
+            match read_url(interface, name) {
+                Ok((plain, text, url)) => {
+                    let (service, instance, provider) =
+                        provider_instance(&plain, interface, &text, &url, &node.owners, stat);
+                    services.change(&Tenant::default(), &service, |service| {
+                        service.providers.insert(instance.clone(), provider);
+                        service.describe();
+                    });
+                    *shown.entry(service.clone()).or_default() += 1;
+                    node.appears = Some((service, instance));
+                }
+                Err(error) => unreadable(metrics, reported, "dubbo", interface, name, &error),
+            }
+        }
+        let lost = lost_owners(before, now.as_ref().map(|(node, _)| node));
+        if let Some((node, _)) = now {
+            nodes.insert(name.to_owned(), node);
+        }
+        lost
+    }
+
+    /// Takes a consumer as it was read; answers those who may have lost it.
+    pub fn consumer(&mut self, path: &str, state: Option<(&[u8], &Stat)>) -> Vec<Registrant> {
+        let now = state.map(|(data, stat)| ServiceNode::read(data, stat));
+        let lost = lost_owners(self.consumers.remove(path), now.as_ref());
+        if let Some(node) = now {
+            self.consumers.insert(path.to_owned(), node);
+        }
+        lost
+    }
+}
+
+/// Those who owned a znode and do not own what stands there now.
+fn lost_owners(before: Option<ServiceNode>, now: Option<&ServiceNode>) -> Vec<Registrant> {
+    let owners = before.map(|before| before.owners).unwrap_or_default();
+    owners.into_iter().filter(|owner| now.is_none_or(|now| !now.owners.contains(owner))).collect()
+}
+
+fn folder(layout: &Layout, interface: &str) -> String {
+    format!("{}/{interface}/providers", layout.dubbo_root)
+}
+
+/// The interface and the URL that a path spells.
+fn read_url(interface: &str, name: &str) -> Result<(String, String, ServiceUrl), String> {
+    let interface = dubbo::decode(interface).map_err(|error| error.to_string())?;
+    let text = dubbo::decode(name).map_err(|error| error.to_string())?;
+    let url = ServiceUrl::parse(&text).map_err(|error| error.to_string())?;
+    Ok((interface, text, url))
+}

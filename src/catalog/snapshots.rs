@@ -1,0 +1,195 @@
+//! The documents of sidecars, and the parts that large ones are kept in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::state::{Loss, unreadable};
+use crate::model::{Registrant, SidecarId, SnapshotDocument, SnapshotPart};
+use crate::telemetry::Metrics;
+use crate::zookeeper::{Layout, Stat};
+
+/// The snapshot of a sidecar as its znodes hold it.
+#[derive(Clone, Debug)]
+pub struct SnapshotRecord {
+    /// The document itself.
+    pub document: SnapshotDocument,
+    /// `dataVersion` of its znode; the snapshot's version is one more.
+    pub version: i32,
+    /// The parts, with their `dataVersion`s, by name.
+    pub parts: BTreeMap<String, (SnapshotPart, i32)>,
+    /// Set when the znodes no longer hold the snapshot.
+    pub damaged: bool,
+    /// When it was changed last, Unix milliseconds.
+    pub modified: i64,
+}
+
+impl SnapshotRecord {
+    /// All entries, wherever they stand.
+    pub fn entries(&self) -> SnapshotPart {
+        let mut all = SnapshotPart {
+            providers: self.document.providers.clone(),
+            consumers: self.document.consumers.clone(),
+        };
+        for (part, _) in self.parts.values() {
+            all.providers.extend(part.providers.iter().cloned());
+            all.consumers.extend(part.consumers.iter().cloned());
+        }
+        all
+    }
+
+    /// Whether a large change was cut short, so that the parts are not those of the document.
+    pub fn is_torn(&self) -> bool {
+        match &self.document.parts {
+            Some(parts) => parts.digest != self.entries().digest(),
+            None => !self.parts.is_empty(),
+        }
+    }
+
+    /// True when it holds no entries.
+    pub fn is_empty(&self) -> bool {
+        self.document.providers.is_empty()
+            && self.document.consumers.is_empty()
+            && self.parts.values().all(|(part, _)| part.is_empty())
+    }
+}
+
+/// A document apart from its parts, which come and go on their own.
+struct StoredDocument {
+    document: SnapshotDocument,
+    version: i32,
+    damaged: bool,
+    modified: i64,
+}
+
+/// The snapshots of all sidecars.
+#[derive(Default)]
+pub(super) struct Snapshots {
+    documents: HashMap<SidecarId, StoredDocument>,
+    parts: HashMap<SidecarId, BTreeMap<String, (SnapshotPart, i32)>>,
+    peers: HashMap<String, BTreeSet<SidecarId>>,
+}
+
+impl Snapshots {
+    /// The snapshot of a sidecar.
+    pub fn get(&self, id: &SidecarId) -> Option<SnapshotRecord> {
+        let stored = self.documents.get(id)?;
+        Some(SnapshotRecord {
+            document: stored.document.clone(),
+            version: stored.version,
+            parts: self.parts.get(id).cloned().unwrap_or_default(),
+            damaged: stored.damaged,
+            modified: stored.modified,
+        })
+    }
+
+    /// Whether the sidecar has a document that makes sense.
+    pub fn is_known(&self, id: &SidecarId) -> bool {
+        self.documents.contains_key(id)
+    }
+
+    /// Every sidecar that has a document.
+    pub fn sidecars(&self) -> impl Iterator<Item = &SidecarId> {
+        self.documents.keys()
+    }
+
+    /// The sidecars whose last change came from `peer`.
+    pub fn of_peer(&self, peer: &str) -> Vec<SidecarId> {
+        self.peers.get(peer).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Every path that is believed to exist.
+    pub fn paths(&self, layout: &Layout, paths: &mut Vec<String>) {
+        let documents = self.documents.keys();
+        paths.extend(documents.map(|id| layout.document(&Registrant::Sidecar(id.clone()))));
+        for (id, parts) in &self.parts {
+            paths.extend(parts.keys().map(|part| layout.part(id, part)));
+        }
+    }
+
+    /// Takes the document of a sidecar as it was read; answers what was lost.
+    pub fn document(
+        &mut self,
+        metrics: &Metrics,
+        id: SidecarId,
+        state: Option<(&[u8], &Stat)>,
+    ) -> Option<Loss> {
+        let read = |data: &[u8]| {
+            let document: SnapshotDocument =
+                serde_json::from_slice(data).map_err(|error| error.to_string())?;
+            let same = document.registrant == id;
+            if same { Ok(document) } else { Err("it is the document of another sidecar".to_owned()) }
+        };
+        let parsed = state.map(|(data, stat)| (read(data), stat));
+        let stored = match parsed {
+            Some((Ok(document), stat)) => {
+                StoredDocument { document, version: stat.version, damaged: false, modified: stat.mtime }
+            }
+            Some((Err(error), stat)) => {
+                let known = self.documents.get_mut(&id);
+                let reported = known.as_ref().is_some_and(|known| known.damaged);
+                unreadable(metrics, reported, "snapshot", "", id.as_str(), &error);
+                // What it held goes on standing; the version lets a repair overwrite the damage.
+                let known = known?;
+                known.version = stat.version;
+                known.damaged = true;
+                return self.loss(&id);
+            }
+            None => {
+                let loss = self.loss(&id);
+                self.forget_peer(&id);
+                self.documents.remove(&id);
+                return loss;
+            }
+        };
+        self.forget_peer(&id);
+        self.peers.entry(stored.document.peer.clone()).or_default().insert(id.clone());
+        self.documents.insert(id, stored);
+        None
+    }
+
+    /// Takes a part as it was read; answers what was lost. Parts may be read before their document.
+    pub fn part(
+        &mut self,
+        metrics: &Metrics,
+        id: &SidecarId,
+        part: String,
+        state: Option<(&[u8], &Stat)>,
+    ) -> Option<Loss> {
+        match state.map(|(data, stat)| (serde_json::from_slice::<SnapshotPart>(data), stat.version)) {
+            Some((Ok(entries), version)) => {
+                self.parts.entry(id.clone()).or_default().insert(part, (entries, version));
+                None
+            }
+            Some((Err(error), version)) => {
+                unreadable(metrics, false, "snapshot", id.as_str(), &part, &error);
+                self.parts.get_mut(id)?.get_mut(&part)?.1 = version;
+                if let Some(stored) = self.documents.get_mut(id) {
+                    stored.damaged = true;
+                }
+                self.loss(id)
+            }
+            None => {
+                let whole = self.loss(id);
+                let parts = self.parts.get_mut(id)?;
+                let known = parts.remove(&part).is_some();
+                if parts.is_empty() {
+                    self.parts.remove(id);
+                }
+                whole.filter(|_| known)
+            }
+        }
+    }
+
+    fn forget_peer(&mut self, id: &SidecarId) {
+        let Some(stored) = self.documents.get(id) else { return };
+        if let Some(sidecars) = self.peers.get_mut(&stored.document.peer) {
+            sidecars.remove(id);
+            if sidecars.is_empty() {
+                self.peers.remove(&stored.document.peer);
+            }
+        }
+    }
+
+    fn loss(&self, id: &SidecarId) -> Option<Loss> {
+        self.get(id).map(|record| Loss::Snapshot(id.clone(), Box::new(record)))
+    }
+}

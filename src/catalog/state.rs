@@ -1,0 +1,233 @@
+//! Everything the catalog holds, and how each znode changes it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::attributes::Attribute;
+use super::leases::Leases;
+use super::nodes::ServiceNodes;
+use super::providers::to_json;
+use super::services::{InstanceRecord, MicroserviceRecord, Services};
+use super::snapshots::{SnapshotRecord, Snapshots};
+use super::watch::{Change, Watchers};
+use crate::model::{
+    InstanceDocument, InstanceKey, Microservice, Registrant, ReplicaId, SidecarId, Tenant, short_digest,
+};
+use crate::telemetry::Metrics;
+use crate::zookeeper::{Layout, Node, Place, Stat};
+
+/// Something of a live registration that vanished or was damaged, as it was before.
+#[derive(Clone, Debug)]
+pub enum Loss {
+    /// Provider or consumer znodes, or the lease.
+    Registration(Registrant),
+    /// The document of a sidecar.
+    Snapshot(SidecarId, Box<SnapshotRecord>),
+    /// The document of an instance.
+    Instance(InstanceKey, Box<InstanceRecord>),
+    /// A microservice that still has instances.
+    Microservice(Tenant, String, MicroserviceRecord),
+    /// The znode of a replica.
+    Replica(ReplicaId),
+}
+
+/// Everything the catalog holds.
+#[derive(Default)]
+pub(super) struct State {
+    pub services: Services,
+    pub snapshots: Snapshots,
+    pub nodes: ServiceNodes,
+    pub leases: Leases,
+    pub losses: Vec<Loss>,
+    /// What watchers are to be told.
+    pub changes: Vec<Change>,
+    /// Consumers with dependencies whose instances have changed.
+    pub changed_consumers: HashSet<(Tenant, String)>,
+    pub watchers: Arc<Watchers>,
+    /// Documents that make no sense and of which nothing better is known, by path, with their `dataVersion`: writing
+    /// them anew is a replacement, not a creation.
+    pub unreadable: HashMap<String, i32>,
+    /// The highest zxid that was seen.
+    pub zxid: i64,
+}
+
+impl State {
+    /// Takes a znode as it was read.
+    pub fn apply(&mut self, layout: &Layout, metrics: &Metrics, node: Node) {
+        if let Some((_, stat)) = &node.state {
+            self.zxid = self.zxid.max(stat.mzxid).max(stat.pzxid);
+        }
+        let state = node.state.as_ref().map(|(data, stat)| (data.as_slice(), stat));
+        self.unreadable.remove(&node.path);
+        match layout.place(&node.path) {
+            Place::ProviderFolder { interface } => {
+                self.nodes.folder(&mut self.services, &interface, state.map_or(0, |(_, stat)| stat.pzxid));
+            }
+            Place::Provider { interface, name } => {
+                let before = self.shown(&interface, &name);
+                let lost = self.nodes.provider(&mut self.services, metrics, &interface, &name, state);
+                let after = self.shown(&interface, &name);
+                self.note_provider(before, after);
+                self.losses.extend(lost.into_iter().map(Loss::Registration));
+            }
+            Place::Consumer => {
+                let lost = self.nodes.consumer(&node.path, state);
+                self.losses.extend(lost.into_iter().map(Loss::Registration));
+            }
+            Place::Snapshot(id) => {
+                self.losses.extend(self.snapshots.document(metrics, id.clone(), state));
+                self.note_unreadable(&node.path, state, self.snapshots.is_known(&id));
+            }
+            Place::SnapshotPart(id, part) => {
+                self.losses.extend(self.snapshots.part(metrics, &id, part, state));
+            }
+            Place::Microservice(tenant, id) => {
+                let before =
+                    self.services.get(&tenant, &id).and_then(|service| service.microservice().cloned());
+                self.microservice(metrics, &tenant, &id, state);
+                self.note_microservice(&tenant, &id, before);
+                let service = self.services.get(&tenant, &id);
+                let known = service.is_some_and(|service| service.record.is_some());
+                self.note_unreadable(&node.path, state, known);
+            }
+            Place::Tags(tenant, id) => self.attribute(metrics, &tenant, &id, Attribute::Tags, state),
+            Place::Schemas(tenant, id) => self.attribute(metrics, &tenant, &id, Attribute::Schemas, state),
+            Place::Dependency(key) => self.dependency(metrics, &key, state),
+            Place::InstanceFolder(tenant, id) => {
+                // Its data is touched when another version of the service is deleted.
+                let zxid = state.map_or(0, |(_, stat)| stat.pzxid.max(stat.mzxid));
+                self.services.change(&tenant, &id, |service| service.folder_zxid = zxid);
+            }
+            Place::Instance(key) => {
+                self.instance(metrics, key.clone(), state);
+                let service = self.services.get(&key.tenant, &key.service_id);
+                let known = service.is_some_and(|service| service.instances.contains_key(&key.instance_id));
+                self.note_unreadable(&node.path, state, known);
+            }
+            Place::Lease(registrant) => {
+                if self.leases.lease(registrant.clone(), state.is_some()) {
+                    self.losses.push(Loss::Registration(registrant));
+                }
+            }
+            Place::Mark(registrant, replica) => self.leases.mark(registrant, replica, state.is_some()),
+            Place::Replica(replica) => {
+                if state.is_some() {
+                    self.leases.replicas.insert(replica);
+                } else if self.leases.replicas.remove(&replica) {
+                    self.losses.push(Loss::Replica(replica));
+                }
+            }
+            Place::Folder | Place::Other => {}
+        }
+    }
+
+    fn note_unreadable(&mut self, path: &str, state: Option<(&[u8], &Stat)>, known: bool) {
+        if let Some((_, stat)) = state.filter(|_| !known) {
+            self.unreadable.insert(path.to_owned(), stat.version);
+        }
+    }
+
+    /// Every path that is believed to exist.
+    pub fn paths(&self, layout: &Layout) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.nodes.paths(layout, &mut paths);
+        self.snapshots.paths(layout, &mut paths);
+        self.services.paths(layout, &mut paths);
+        self.dependency_paths(layout, &mut paths);
+        self.leases.paths(layout, &mut paths);
+        paths.extend(self.unreadable.keys().cloned());
+        paths
+    }
+
+    fn microservice(&mut self, metrics: &Metrics, tenant: &Tenant, id: &str, state: Option<(&[u8], &Stat)>) {
+        let read = |data: &[u8]| {
+            let microservice: Microservice =
+                serde_json::from_slice(data).map_err(|error| error.to_string())?;
+            let same = microservice.service_id == id;
+            if same { Ok(microservice) } else { Err("it is the document of another microservice".to_owned()) }
+        };
+        let parsed = state.map(|(data, stat)| (read(data), stat));
+        let record = match parsed {
+            None => None,
+            Some((Ok(microservice), stat)) => Some(MicroserviceRecord {
+                microservice: Arc::new(microservice),
+                version: stat.version,
+                zxid: stat.mzxid,
+            }),
+            Some((Err(error), stat)) => {
+                unreadable(metrics, false, "microservice", "", id, &error);
+                // Its last readable state goes on standing; the version lets a repair overwrite the damage.
+                let known = self.services.get(tenant, id).and_then(|service| service.record.clone());
+                let known = known.map(|known| MicroserviceRecord { version: stat.version, ..known });
+                let loss =
+                    known.clone().map(|known| Loss::Microservice(tenant.clone(), id.to_owned(), known));
+                self.losses.extend(loss);
+                known
+            }
+        };
+        let gone = record.is_none();
+        let before = self.services.change(tenant, id, |service| {
+            let before = std::mem::replace(&mut service.record, record);
+            before.filter(|_| gone && !service.instances.is_empty())
+        });
+        self.losses.extend(before.map(|before| Loss::Microservice(tenant.clone(), id.to_owned(), before)));
+    }
+
+    fn instance(&mut self, metrics: &Metrics, key: InstanceKey, state: Option<(&[u8], &Stat)>) {
+        let shown = |services: &Services| {
+            Some(services.get(&key.tenant, &key.service_id)?.instances.get(&key.instance_id)?.json.clone())
+        };
+        let shown_before = shown(&self.services);
+        let read = |data: &[u8]| {
+            let document: InstanceDocument =
+                serde_json::from_slice(data).map_err(|error| error.to_string())?;
+            let instance = &document.instance;
+            let same = instance.instance_id == key.instance_id && instance.service_id == key.service_id;
+            if same { Ok(document) } else { Err("it is the document of another instance".to_owned()) }
+        };
+        let parsed = state.map(|(data, stat)| (read(data), stat));
+        let loss = self.services.change(&key.tenant, &key.service_id, |service| {
+            let before = service.remove_instance(&key.instance_id);
+            let record = match (parsed, before) {
+                (None, before) => return before,
+                (Some((Ok(document), stat)), _) => instance_record(document, stat),
+                (Some((Err(error), stat)), before) => {
+                    unreadable(metrics, false, "instance", &key.service_id, &key.instance_id, &error);
+                    InstanceRecord { version: stat.version, damaged: true, ..before? }
+                }
+            };
+            service.insert_instance(&key.instance_id, record.clone());
+            record.damaged.then_some(record)
+        });
+        let shown_after = shown(&self.services);
+        self.note_instance(&key, shown_before, shown_after);
+        self.losses.extend(loss.map(|loss| Loss::Instance(key, Box::new(loss))));
+    }
+}
+
+fn instance_record(document: InstanceDocument, stat: &Stat) -> InstanceRecord {
+    let json = to_json(&document.instance);
+    InstanceRecord {
+        digest: short_digest(&json),
+        json,
+        document: Arc::new(document),
+        version: stat.version,
+        damaged: false,
+        zxid: stat.mzxid,
+    }
+}
+
+/// Counts and reports a znode that makes no sense, unless that was done before.
+pub(super) fn unreadable(
+    metrics: &Metrics,
+    reported: bool,
+    layout: &str,
+    folder: &str,
+    name: &str,
+    error: &dyn std::fmt::Display,
+) {
+    if !reported {
+        metrics.mirror_decode_errors.with_label_values(&[layout]).inc();
+        log::warn!("{layout} znode {folder}/{name} is skipped: {error}");
+    }
+}
