@@ -4,5 +4,6 @@ pub mod background;
 pub mod catalog;
 pub mod dubbo;
 pub mod model;
+pub mod registry;
 pub mod telemetry;
 pub mod zookeeper;

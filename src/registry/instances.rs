@@ -1,0 +1,273 @@
+//! The use cases of ServiceComb instances.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::clock::unix_seconds;
+use super::plan::{Plan, plan_document, plan_entries, plan_lease, plan_no_lease, to_json};
+use super::{Registry, RegistryError};
+use crate::catalog::InstanceRecord;
+use crate::dubbo::instance_urls;
+use crate::model::{
+    Instance, InstanceDocument, InstanceKey, InstanceStatus, Microservice, Properties, Registrant,
+    SnapshotPart, Tenant, hex_digest,
+};
+
+impl Registry {
+    /// Registers an instance whose defaults are filled in (all but id, service id, version and timestamps) and answers
+    /// its id: the caller's, or that of the instance with the same endpoints, or a new one. What is registered under
+    /// the id already is replaced whole; when that changes nothing, only the lease is renewed.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchMicroservice`], [`RegistryError::QuotaExceeded`] and those of every change.
+    pub async fn register_instance(
+        &self,
+        tenant: &Tenant,
+        service_id: &str,
+        instance: Instance,
+    ) -> Result<String, RegistryError> {
+        // Two registrations of the same endpoints at the same time must find the same id.
+        let endpoints = instance.endpoint_set();
+        let _same_endpoints = match instance.instance_id.is_empty() && !endpoints.is_empty() {
+            true => Some(self.endpoint_locks.of(&(tenant, service_id, &endpoints)).lock().await),
+            false => None,
+        };
+        let instance_id = if !instance.instance_id.is_empty() {
+            instance.instance_id.clone()
+        } else {
+            let known = self.catalog.instance_with_endpoints(tenant, service_id, &endpoints);
+            known.unwrap_or_else(|| new_instance_id(tenant, service_id, &endpoints))
+        };
+        let key = InstanceKey {
+            tenant: tenant.clone(),
+            service_id: service_id.to_owned(),
+            instance_id: instance_id.clone(),
+        };
+        let registrant = Registrant::Instance(key.clone());
+        let replica = self.replica_in_touch()?;
+        let ear = self.hearing.touch(&registrant);
+        let _change = ear.change.lock().await;
+        self.finish_lapse(&ear).await?;
+        let layout = &self.zookeeper.layout;
+        self.settle(&registrant, || {
+            let microservice = self.registered_microservice(tenant, service_id)?;
+            let record = self.catalog.instance_record(&key);
+            let document = instance_document(&key, &microservice, &instance, record.as_ref());
+            let most = self.options.quotas.instances;
+            if record.is_none() && self.catalog.count_instances(tenant) >= most {
+                return Err(RegistryError::QuotaExceeded { what: "instances of a tenant", most });
+            }
+            let mut plan = Plan::default();
+            // The microservice must not be deleted at the same moment.
+            plan.document.check(layout.microservice(tenant, service_id), -1);
+            let unchanged = record.as_ref().filter(|record| *record.document == document && !record.damaged);
+            match unchanged {
+                Some(record) => plan.document.check(layout.document(&registrant), record.version),
+                None => self.plan_document(&registrant, record.as_ref(), &document, &mut plan)?,
+            }
+            let guards = plan.document.operations.len();
+            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
+            Ok((unchanged.is_none() || plan.document.operations.len() > guards).then_some(plan))
+        })
+        .await?;
+        self.hearing.touch(&registrant);
+        Ok(instance_id)
+    }
+
+    /// Removes an instance.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchInstance`] and those of every change.
+    pub async fn unregister_instance(&self, key: &InstanceKey) -> Result<(), RegistryError> {
+        let registrant = Registrant::Instance(key.clone());
+        let mut done = false;
+        self.replica_in_touch()?;
+        let ear = self.hearing.ear(&registrant);
+        let _change = ear.change.lock().await;
+        self.settle(&registrant, || {
+            let Some(record) = self.catalog.instance_record(key) else {
+                return if done { Ok(None) } else { Err(self.no_such_instance(key)) };
+            };
+            done = true;
+            self.plan_unregister(&registrant, &record).map(Some)
+        })
+        .await
+    }
+
+    /// Takes a sign of life of an instance. It is a write only when this replica hears the instance for the first
+    /// time. Without a connection it is accepted for as long as this replica's session can still be alive.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchInstance`], and [`RegistryError::NotConnected`] when another replica should be asked.
+    pub async fn heartbeat(&self, key: &InstanceKey) -> Result<(), RegistryError> {
+        let registrant = Registrant::Instance(key.clone());
+        let known = self.catalog.instance_record(key).is_some();
+        if known {
+            let ear = self.hearing.touch(&registrant);
+            let replica = self.zookeeper.replica();
+            let marked = replica.is_some_and(|replica| self.catalog.is_marked(&registrant, &replica));
+            if let Some(lost) = self.zookeeper.disconnected_for() {
+                let alive = lost < self.zookeeper.session_timeout();
+                return if alive && marked { Ok(()) } else { Err(RegistryError::NotConnected) };
+            }
+            if marked && !ear.is_lapsing() {
+                return Ok(());
+            }
+        }
+        let replica = self.replica_in_touch()?;
+        let ear = self.hearing.ear(&registrant);
+        let _change = ear.change.lock().await;
+        self.finish_lapse(&ear).await?;
+        let layout = &self.zookeeper.layout;
+        self.settle(&registrant, || {
+            let Some(record) = self.catalog.instance_record(key) else {
+                return Err(self.no_such_instance(key));
+            };
+            let mut plan = Plan::default();
+            plan.document.check(layout.document(&registrant), record.version);
+            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
+            Ok((plan.document.operations.len() > 1).then_some(plan))
+        })
+        .await?;
+        self.hearing.touch(&registrant);
+        Ok(())
+    }
+
+    /// Changes the status of an instance.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchInstance`] and those of every change.
+    pub async fn set_instance_status(
+        &self,
+        key: &InstanceKey,
+        status: InstanceStatus,
+    ) -> Result<(), RegistryError> {
+        self.change_instance(key, |instance| instance.status = status).await
+    }
+
+    /// Replaces the properties of an instance.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoSuchInstance`] and those of every change.
+    pub async fn set_instance_properties(
+        &self,
+        key: &InstanceKey,
+        properties: Properties,
+    ) -> Result<(), RegistryError> {
+        self.change_instance(key, |instance| instance.properties.clone_from(&properties)).await
+    }
+
+    async fn change_instance(
+        &self,
+        key: &InstanceKey,
+        change: impl Fn(&mut Instance),
+    ) -> Result<(), RegistryError> {
+        let registrant = Registrant::Instance(key.clone());
+        self.replica_in_touch()?;
+        let ear = self.hearing.ear(&registrant);
+        let _change = ear.change.lock().await;
+        self.settle(&registrant, || {
+            let Some(record) = self.catalog.instance_record(key) else {
+                return Err(self.no_such_instance(key));
+            };
+            let mut instance = record.document.instance.clone();
+            change(&mut instance);
+            if instance == record.document.instance && !record.damaged {
+                return Ok(None);
+            }
+            instance.mod_timestamp = unix_seconds();
+            let microservice = self.registered_microservice(&key.tenant, &key.service_id)?;
+            let providers: BTreeSet<String> =
+                instance_urls(&microservice, &instance, &key.tenant).into_iter().collect();
+            let document = InstanceDocument { instance, providers };
+            let mut plan = Plan::default();
+            self.plan_document(&registrant, Some(&record), &document, &mut plan)?;
+            Ok(Some(plan))
+        })
+        .await
+    }
+
+    /// Everything that takes an instance out of ZooKeeper, guarded by the version of its document.
+    pub(super) fn plan_unregister(
+        &self,
+        registrant: &Registrant,
+        record: &InstanceRecord,
+    ) -> Result<Plan, RegistryError> {
+        let layout = &self.zookeeper.layout;
+        let mut plan = Plan::default();
+        plan.document.delete(layout.document(registrant), record.version);
+        plan_no_lease(&self.catalog, layout, registrant, &mut plan);
+        let before = entries_of(&record.document);
+        plan_entries(&self.catalog, layout, registrant, &before, &SnapshotPart::default(), &mut plan)?;
+        Ok(plan)
+    }
+
+    fn plan_document(
+        &self,
+        registrant: &Registrant,
+        record: Option<&InstanceRecord>,
+        document: &InstanceDocument,
+        plan: &mut Plan,
+    ) -> Result<(), RegistryError> {
+        let layout = &self.zookeeper.layout;
+        let path = layout.document(registrant);
+        plan_document(&self.catalog, path, to_json(document), record.map(|record| record.version), plan);
+        let before = record.map(|record| entries_of(&record.document)).unwrap_or_default();
+        plan_entries(&self.catalog, layout, registrant, &before, &entries_of(document), plan)
+    }
+
+    pub(super) fn registered_microservice(
+        &self,
+        tenant: &Tenant,
+        service_id: &str,
+    ) -> Result<Arc<Microservice>, RegistryError> {
+        Ok(self.changeable(tenant, service_id)?.microservice)
+    }
+
+    fn no_such_instance(&self, key: &InstanceKey) -> RegistryError {
+        if self.catalog.is_provider_instance(key) {
+            RegistryError::ReadOnly(format!("instance {}", key.instance_id))
+        } else {
+            RegistryError::NoSuchInstance(key.instance_id.clone())
+        }
+    }
+}
+
+/// The id of an instance that brings none: 32 hex digits. Derived from its set of endpoints, so that replicas that register
+/// the same instance at the same time find the same id, and so that it keeps it when it returns after a long silence.
+fn new_instance_id(tenant: &Tenant, service_id: &str, endpoints: &[String]) -> String {
+    if endpoints.is_empty() {
+        return uuid::Uuid::new_v4().simple().to_string();
+    }
+    hex_digest(format!("{tenant}/{service_id} {}", endpoints.join(" ")).as_bytes())[..32].to_owned()
+}
+
+/// The provider URLs of an instance in the form in which those of sidecars are compared.
+pub(super) fn entries_of(document: &InstanceDocument) -> SnapshotPart {
+    SnapshotPart { providers: document.providers.clone(), consumers: BTreeSet::new() }
+}
+
+/// The document of a registration. What does not differ from what is there keeps its times, so that registering the
+/// same again changes nothing; what does keeps the time of the first registration.
+fn instance_document(
+    key: &InstanceKey,
+    microservice: &Microservice,
+    given: &Instance,
+    record: Option<&InstanceRecord>,
+) -> InstanceDocument {
+    let now = unix_seconds();
+    let known = record.map(|record| &record.document.instance);
+    let mut instance = Instance {
+        instance_id: key.instance_id.clone(),
+        service_id: key.service_id.clone(),
+        version: microservice.version.clone(),
+        timestamp: known.map_or_else(|| now.clone(), |known| known.timestamp.clone()),
+        mod_timestamp: known.map_or_else(|| now.clone(), |known| known.mod_timestamp.clone()),
+        ..given.clone()
+    };
+    if known.is_some_and(|known| *known != instance) {
+        instance.mod_timestamp = now;
+    }
+    let providers = instance_urls(microservice, &instance, &key.tenant).into_iter().collect();
+    InstanceDocument { instance, providers }
+}

@@ -1,0 +1,151 @@
+//! Clears away what a change that was cut short left behind, and what has been gone for long.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Registry;
+use super::clock::unix_millis;
+use super::dependencies::consumer_entries;
+use super::instances::entries_of;
+use super::plan::{Plan, ownership, url_path};
+use crate::catalog::SnapshotRecord;
+use crate::dubbo::Side;
+use crate::model::{Registrant, SidecarId, SnapshotPart};
+
+/// How often left-overs are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+
+impl Registry {
+    /// Looks for left-overs until the process ends.
+    pub(super) async fn watch_left_overs(&self) {
+        let mut suspects = HashSet::new();
+        loop {
+            // The pause comes after the work, so that two looks are never closer than this.
+            sleep(SWEEP).await;
+            suspects = self.clear_left_overs(suspects).await;
+        }
+    }
+
+    /// Deletes znodes that name a registrant whose document does not list them, if that was so at the last look as
+    /// well, and the documents of sidecars that have been gone for longer than the retention.
+    async fn clear_left_overs(&self, suspects: HashSet<String>) -> HashSet<String> {
+        if self.catalog.following_since().is_none() {
+            return HashSet::new();
+        }
+        let mut by_owner: HashMap<Registrant, Vec<String>> = HashMap::new();
+        for (path, owner) in self.catalog.owned_nodes() {
+            by_owner.entry(owner).or_default().push(path);
+        }
+        let mut found = HashSet::new();
+        for (owner, mut paths) in by_owner {
+            tokio::task::yield_now().await;
+            let Some(listed) = self.listed_paths(&owner) else { continue };
+            paths.retain(|path| !listed.contains(path));
+            let (again, first): (Vec<_>, Vec<_>) =
+                paths.into_iter().partition(|path| suspects.contains(path));
+            found.extend(first);
+            if !again.is_empty() {
+                self.clear(&owner, &again).await;
+            }
+        }
+        for sidecar in self.catalog.sidecars() {
+            self.forget_sidecar(&sidecar).await;
+        }
+        found
+    }
+
+    /// The paths that the document of `owner` lists; `None` when it cannot be trusted to say.
+    fn listed_paths(&self, owner: &Registrant) -> Option<HashSet<String>> {
+        let entries = match owner {
+            Registrant::Sidecar(sidecar) => {
+                let record = self.catalog.snapshot(sidecar);
+                if record.as_ref().is_some_and(|record| record.damaged || record.is_torn()) {
+                    return None;
+                }
+                record.map(|record| record.entries())
+            }
+            Registrant::Instance(key) => {
+                let record = self.catalog.instance_record(key);
+                record.map(|record| entries_of(&record.document))
+            }
+            Registrant::Dependency(key) => {
+                self.catalog.dependency(key).map(|record| consumer_entries(&record.document))
+            }
+        };
+        // Without a document that makes sense, a lease says that the registrant is there all the same.
+        if entries.is_none() && self.catalog.marks(owner).is_some() {
+            return None;
+        }
+        let SnapshotPart { providers, consumers } = entries.unwrap_or_default();
+        let layout = &self.zookeeper.layout;
+        let providers = providers.iter().filter_map(|url| url_path(layout, Side::Provider, url).ok());
+        let consumers = consumers.iter().filter_map(|url| url_path(layout, Side::Consumer, url).ok());
+        Some(providers.chain(consumers).collect())
+    }
+
+    async fn clear(&self, owner: &Registrant, paths: &[String]) {
+        let ear = self.hearing.ear(owner);
+        let _change = ear.change.lock().await;
+        let outcome = self
+            .settle(owner, || {
+                let Some(listed) = self.listed_paths(owner) else { return Ok(None) };
+                let mut plan = Plan::default();
+                for path in paths.iter().filter(|path| !listed.contains(*path)) {
+                    let node = self.catalog.service_node(path).filter(|node| node.owners.contains(owner));
+                    let Some(node) = node else { continue };
+                    if node.owners.len() == 1 {
+                        plan.removals.delete(path, node.version);
+                    } else {
+                        plan.removals.set(path, ownership(&node.owners, None, Some(owner)), node.version);
+                    }
+                }
+                if !plan.removals.is_empty()
+                    && let Some(version) = self.catalog.document_version(owner)
+                {
+                    plan.document.check(self.zookeeper.layout.document(owner), version);
+                }
+                Ok(Some(plan))
+            })
+            .await;
+        match outcome {
+            Ok(()) => {
+                self.metrics.repairs.with_label_values(&["left_over"]).inc_by(paths.len() as u64);
+                log::info!("{} znodes were left over from {owner} and are cleared away", paths.len());
+            }
+            Err(error) => log::warn!("cannot clear away what was left over from {owner}: {error}"),
+        }
+    }
+
+    async fn forget_sidecar(&self, sidecar: &SidecarId) {
+        let registrant = Registrant::Sidecar(sidecar.clone());
+        let retention = i64::try_from(self.options.snapshot_retention.as_millis()).unwrap_or(i64::MAX);
+        let is_over = |record: &SnapshotRecord| {
+            record.is_empty()
+                && unix_millis().saturating_sub(record.modified) > retention
+                && self.catalog.marks(&registrant).is_none()
+                && self.hearing.last(&registrant).is_none()
+        };
+        if !self.catalog.snapshot(sidecar).is_some_and(|record| is_over(&record)) {
+            return;
+        }
+        let outcome = self
+            .settle(&registrant, || {
+                let Some(record) = self.catalog.snapshot(sidecar).filter(|record| is_over(record)) else {
+                    return Ok(None);
+                };
+                let mut plan = Plan::default();
+                for (part, (_, version)) in &record.parts {
+                    plan.old_parts.delete(self.zookeeper.layout.part(sidecar, part), *version);
+                }
+                plan.document.delete(self.zookeeper.layout.document(&registrant), record.version);
+                Ok(Some(plan))
+            })
+            .await;
+        match outcome {
+            Ok(()) => log::info!("{registrant} has been gone for long and is forgotten"),
+            Err(error) => log::warn!("cannot forget {registrant}: {error}"),
+        }
+    }
+}

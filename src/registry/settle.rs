@@ -1,0 +1,151 @@
+//! Carries a plan out: commit, and when somebody else was faster, look again and plan anew.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::hearing::Ear;
+use super::plan::Plan;
+use super::{Registry, RegistryError};
+use crate::zookeeper::{Cause, CommitError, Operation, Transaction};
+
+/// How often a change is planned anew before it is given up.
+const ATTEMPTS: u64 = 16;
+/// Longest pause after the first conflict, in milliseconds; it grows with each that follows. Those who met have to part
+/// ways, so the pause is left to chance.
+const PAUSE: u64 = 4;
+
+impl Registry {
+    /// Plans and commits until ZooKeeper is as it should be. `plan` looks at the catalog and answers what is left to
+    /// do, `None` for nothing; it is asked again after every conflict. When it says that something does not exist, it
+    /// is asked once more with everything that other replicas have committed by then.
+    ///
+    /// # Errors
+    /// What `plan` answers, or why ZooKeeper could not be changed.
+    pub(super) async fn settle(
+        &self,
+        what: &(dyn std::fmt::Display + Sync),
+        mut plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
+    ) -> Result<(), RegistryError> {
+        let mut caught_up = false;
+        // What was looked at and does not exist.
+        let mut absent = HashSet::new();
+        for attempt in 1..=ATTEMPTS {
+            let steps = match plan() {
+                Ok(None) => return Ok(()),
+                Ok(Some(steps)) => steps,
+                Err(error) if error.is_absence() && !caught_up => {
+                    caught_up = true;
+                    self.catch_up().await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let uncertain: Vec<String> =
+                steps.uncertain.iter().filter(|path| !absent.contains(*path)).cloned().collect();
+            if !uncertain.is_empty() {
+                absent.extend(uncertain.iter().cloned());
+                if !self.zookeeper.refresh(uncertain, true).await {
+                    return Err(self.out_of_touch());
+                }
+                continue;
+            }
+            if steps.is_empty() {
+                return Ok(());
+            }
+            match self.commit(steps).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::NotConnected) => return Err(RegistryError::NotConnected),
+                Err(CommitError::Unknown(reason)) => {
+                    log::warn!("the outcome of changing {what} is unknown: {reason}");
+                    return Err(RegistryError::OutcomeUnknown);
+                }
+                Err(CommitError::TooLarge { path, bytes, limit }) => {
+                    return Err(RegistryError::TooLarge { what: path, bytes, limit });
+                }
+                Err(CommitError::Failed { path, cause: Cause::Other(reason) }) => {
+                    return Err(RegistryError::Refused(format!("{path}: {reason}")));
+                }
+                Err(CommitError::Failed { path, cause }) => {
+                    log::debug!("changing {what} met a conflict: {path} {cause}");
+                    if cause == Cause::NotEmpty {
+                        self.clear_below(&path).await;
+                    }
+                    if attempt > 1 {
+                        let chance = uuid::Uuid::new_v4().as_u64_pair().0;
+                        sleep(Duration::from_millis(chance % (PAUSE * attempt) + 1)).await;
+                    }
+                    caught_up = true;
+                    absent.clear();
+                    self.catch_up().await?;
+                }
+            }
+        }
+        Err(RegistryError::Contended(what.to_string()))
+    }
+
+    async fn commit(&self, plan: Plan) -> Result<(), CommitError> {
+        let connection = self.zookeeper.connection().ok_or(CommitError::NotConnected)?;
+        let limit = self.zookeeper.max_transaction_bytes();
+        let transactions = plan.transactions(limit, connection.chroot_bytes);
+        // A single step that is too large: ZooKeeper would drop the connection over it.
+        let too_large = |transaction: &&Transaction| transaction.wire_bytes(connection.chroot_bytes) > limit;
+        if let Some(transaction) = transactions.iter().find(too_large) {
+            let path = transaction.operations.first().map_or("", Operation::path);
+            return Err(CommitError::TooLarge {
+                path: path.to_owned(),
+                bytes: transaction.wire_bytes(connection.chroot_bytes),
+                limit,
+            });
+        }
+        let mut changed = Vec::new();
+        for transaction in &transactions {
+            connection.commit(transaction).await?;
+            changed.extend(transaction.changed_paths());
+        }
+        // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
+        // takes too long, the change stands all the same.
+        if !self.zookeeper.refresh(changed, false).await {
+            log::debug!("the catalog has not caught up with a change in time");
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a lapse whose outcome was unknown is decided: what was sent before can no longer be carried out
+    /// once the server has caught up. The caller holds the lock of `ear`.
+    pub(super) async fn finish_lapse(&self, ear: &Ear) -> Result<(), RegistryError> {
+        if ear.is_lapsing() {
+            self.catch_up().await?;
+            ear.set_lapsing(false);
+        }
+        Ok(())
+    }
+
+    /// Waits until the catalog shows everything that was committed before.
+    pub(super) async fn catch_up(&self) -> Result<(), RegistryError> {
+        if self.catalog.catch_up().await { Ok(()) } else { Err(self.out_of_touch()) }
+    }
+
+    fn out_of_touch(&self) -> RegistryError {
+        match self.zookeeper.connection() {
+            None => RegistryError::NotConnected,
+            Some(_) => RegistryError::OutcomeUnknown,
+        }
+    }
+
+    /// Removes what somebody put below a znode that has no children of its own kind, so that it can be deleted. Below
+    /// leases and documents it is the marks and parts that are in the way, and those are looked at anew instead.
+    async fn clear_below(&self, path: &str) {
+        let Some(connection) = self.zookeeper.connection() else { return };
+        if !self.zookeeper.layout.place(path).is_leaf() {
+            return;
+        }
+        match connection.delete_below(path).await {
+            Ok(deleted) => {
+                log::warn!("{deleted} foreign znodes below {path} were in its way and are deleted")
+            }
+            Err(error) => log::warn!("foreign znodes below {path} are in its way and stay: {error}"),
+        }
+    }
+}
