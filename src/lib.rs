@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod catalog;
+pub mod config;
 pub mod dubbo;
 pub mod model;
 pub mod registry;
