@@ -1,10 +1,17 @@
 //! zoogate: a registry gateway in front of an existing ZooKeeper ensemble.
 
+pub mod api;
+pub mod app;
 pub mod background;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod dubbo;
+mod listeners;
 pub mod model;
+pub mod ops;
 pub mod registry;
+pub mod shutdown;
 pub mod telemetry;
+mod wiring;
 pub mod zookeeper;

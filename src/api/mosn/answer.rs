@@ -1,0 +1,141 @@
+//! What a sidecar is answered: always the same three fields, whether it went well or not.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::refusal::Refusal;
+use crate::model::SnapshotReport;
+
+/// For how many milliseconds the answer may have been out of date.
+const STALENESS: HeaderName = HeaderName::from_static("x-registry-staleness-ms");
+
+/// What every request is answered: `code` 0 is success, and `msg` says why it is none.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SyncAnswer)]
+pub(super) struct Answer<'a> {
+    #[schema(maximum = 1)]
+    code: u8,
+    msg: &'a str,
+    service_list: ServiceList<'a>,
+}
+
+/// Interfaces provided and consumed, and those of the latter that have a provider; `version` is 0 in failures only.
+#[derive(Default, Serialize, ToSchema)]
+struct ServiceList<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub_interface_list: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    sub_interface_list: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    dispatched_interface_list: &'a [String],
+    version: u64,
+}
+
+pub(super) fn synced(report: &SnapshotReport) -> HttpResponse {
+    success("registry service success", report)
+}
+
+pub(super) fn found(report: &SnapshotReport) -> HttpResponse {
+    success("get service list succ", report)
+}
+
+/// The status is 200 also for failures: clients look at `code`.
+pub(super) fn failed(refusal: &Refusal) -> HttpResponse {
+    failure(StatusCode::OK, &refusal.to_string())
+}
+
+/// Read as an empty snapshot, a request of another method would take everything down.
+pub(super) fn method_not_allowed(allowed: &[Method]) -> HttpResponse {
+    let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, &format!("only {allowed} is allowed here"));
+    if let Ok(value) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response
+}
+
+pub(super) fn mark_stale(response: &mut HttpResponse, stale_for: Duration) {
+    let milliseconds = u64::try_from(stale_for.as_millis()).unwrap_or(u64::MAX);
+    response.headers_mut().insert(STALENESS, HeaderValue::from(milliseconds));
+}
+
+fn success(msg: &str, report: &SnapshotReport) -> HttpResponse {
+    let service_list = ServiceList {
+        pub_interface_list: &report.provided,
+        sub_interface_list: &report.consumed,
+        dispatched_interface_list: &report.dispatched,
+        version: report.version,
+    };
+    respond(StatusCode::OK, &Answer { code: 0, msg, service_list })
+}
+
+fn failure(status: StatusCode, msg: &str) -> HttpResponse {
+    respond(status, &Answer { code: 1, msg, service_list: ServiceList::default() })
+}
+
+fn respond(status: StatusCode, answer: &Answer<'_>) -> HttpResponse {
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, "application/json;charset=utf-8")).json(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody;
+
+    use super::*;
+    use crate::model::SidecarId;
+
+    fn text(response: HttpResponse) -> String {
+        assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), "application/json;charset=utf-8");
+        String::from_utf8(response.into_body().try_into_bytes().unwrap().to_vec()).unwrap()
+    }
+
+    fn report(provided: &[&str], consumed: &[&str], dispatched: &[&str]) -> SnapshotReport {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        SnapshotReport {
+            registrant: SidecarId::parse("shop@10.0.0.7").unwrap(),
+            provided: owned(provided),
+            consumed: owned(consumed),
+            dispatched: owned(dispatched),
+            version: 3,
+        }
+    }
+
+    #[test]
+    fn success_reads_as_clients_know_it() {
+        assert_eq!(
+            text(synced(&report(&["a", "b"], &["c", "d"], &[]))),
+            r#"{"code":0,"msg":"registry service success","service_list":{"pub_interface_list":["a","b"],"sub_interface_list":["c","d"],"version":3}}"#,
+        );
+    }
+
+    #[test]
+    fn empty_lists_are_left_out_and_dispatched_ones_come_last() {
+        assert_eq!(
+            text(found(&report(&[], &[], &[]))),
+            r#"{"code":0,"msg":"get service list succ","service_list":{"version":3}}"#,
+        );
+        assert!(
+            text(found(&report(&[], &["c"], &["c"])))
+                .contains(r#"{"sub_interface_list":["c"],"dispatched_interface_list":["c"],"version":3}"#)
+        );
+    }
+
+    #[test]
+    fn failure_reads_as_clients_know_it() {
+        let response = failed(&Refusal::new("zk not connected."));
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(text(response), r#"{"code":1,"msg":"zk not connected.","service_list":{"version":0}}"#);
+    }
+
+    #[test]
+    fn a_stale_answer_says_for_how_long() {
+        let mut response = found(&report(&[], &[], &[]));
+        mark_stale(&mut response, Duration::from_millis(1500));
+        assert_eq!(response.headers().get("X-Registry-Staleness-Ms").unwrap(), "1500");
+    }
+}

@@ -1,0 +1,132 @@
+//! The description of the sync dialect. Its reader names the field of every error, and is stricter than any derived
+//! one; these types only say what it takes.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Required, Schema};
+use utoipa::{OpenApi, ToSchema};
+
+use crate::api::openapi::operations;
+use crate::model::SidecarId;
+
+#[derive(OpenApi)]
+#[openapi(paths(super::sync, super::sync_get, super::get))]
+struct Dialect;
+
+/// The description of this dialect.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let id = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(SidecarId::MAX_BYTES))
+        // Headers are sent as bytes, and only these are the same in every encoding.
+        .pattern(Some("^[!-~]([ -~]*[!-~])?$"));
+    let registrant = ParameterBuilder::new()
+        .name("X-Registrant-Id")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Whose snapshot it is, UTF-8. Without it, `<application>@<host>` as the entries say or, when they say \
+             nothing, the one sidecar that is known at the caller's address",
+        ))
+        .schema(Some(id))
+        .build();
+    let mut document = Dialect::openapi();
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        operation.tags = Some(vec!["sync".to_owned()]);
+        operation.parameters.get_or_insert_default().push(registrant.clone().into());
+    }
+    document
+}
+
+/// Everything that a sidecar provides and consumes, at most 10,000 entries in 4 MiB by default. One of the two lists
+/// must be there; null is an empty one.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct Snapshot {
+    #[schema(max_items = 10_000)]
+    provider_list: Option<Vec<ProviderEntry>>,
+    #[schema(max_items = 10_000)]
+    consumer_list: Option<Vec<ConsumerEntry>>,
+}
+
+/// An interface offered at an address.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ProviderEntry {
+    service: Service,
+    /// An IP address or a host name; where the request comes from when absent, null or empty.
+    #[schema(max_length = 255)]
+    host: Option<String>,
+    #[schema(minimum = 1, maximum = 65535)]
+    port: i32,
+}
+
+/// An interface used from an address.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ConsumerEntry {
+    service: Service,
+    /// An IP address or a host name; where the request comes from when absent, null or empty.
+    #[schema(max_length = 255)]
+    host: Option<String>,
+    /// 0 is none.
+    #[schema(minimum = 0, maximum = 65535)]
+    port: Option<i32>,
+}
+
+/// An interface.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Service {
+    /// Not `.`, `..`, `config`, `metadata` or `mapping`.
+    #[schema(
+        min_length = 1,
+        max_length = 512,
+        pattern = r#"^[^?&#;%/\\:@=,+*"'<>|\s\u0000-\u001F\u007F-\u009F\uE000-\uF8FF\uFFF0-\uFFFF]*$"#
+    )]
+    interface: String,
+    methods: Option<Vec<Method>>,
+    /// Parameters of the URL; null and empty ones are left out,
+    /// lists are joined with commas. `protocol` is the scheme, `timestamp` must be a whole number of milliseconds,
+    /// `interface`, `methods`, `category` and `side` may only say what the entry says.
+    params: Option<BTreeMap<ParameterKey, ParameterValue>>,
+}
+
+/// The name of a method.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 1,
+    pattern = r"^[^&;#%,=?\s\u0000-\u001F\u007F-\u009F\uE000-\uF8FF\uFFF0-\uFFFF]*$"
+)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Method(String);
+
+/// The name of a parameter, which must not end in `pid` or `timestamp` without being just that.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[A-Za-z0-9._$-]*$")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ParameterKey(String);
+
+/// The value of a parameter: a text, number or boolean, or a list of them.
+enum ParameterValue {}
+
+impl utoipa::PartialSchema for ParameterValue {
+    fn schema() -> RefOr<Schema> {
+        let scalar = ObjectBuilder::new().schema_type(SchemaType::from_iter([
+            Type::String,
+            Type::Number,
+            Type::Boolean,
+            Type::Null,
+        ]));
+        let scalar =
+            scalar.description(Some("A text has no `&`, `;`, `#`, `%` and control characters")).build();
+        let list = ArrayBuilder::new().items(scalar.clone());
+        OneOfBuilder::new().item(scalar).item(list).into()
+    }
+}
+
+impl ToSchema for ParameterValue {}

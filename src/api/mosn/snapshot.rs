@@ -1,0 +1,127 @@
+//! A body becomes a snapshot, whole or not at all: one bad entry refuses everything, because a snapshot without it
+//! would take a registration down that the sidecar still means.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Limits;
+use super::entry::Entry;
+use super::identity::Claim;
+use super::json::{self, Place};
+use super::refusal::Refusal;
+use crate::dubbo::{EntryKey, Side};
+use crate::model::{Consumer, Provider, Snapshot};
+
+#[derive(Deserialize)]
+struct BodyFields<'a> {
+    #[serde(default, borrow, deserialize_with = "json::present")]
+    provider_list: Option<&'a RawValue>,
+    #[serde(default, borrow, deserialize_with = "json::present")]
+    consumer_list: Option<&'a RawValue>,
+}
+
+/// Reads a body, and what its entries say about whose snapshot it is. Entries without a host stand at `peer`.
+pub(super) fn read(body: &[u8], peer: &str, limits: &Limits) -> Result<(Snapshot, Claim), Refusal> {
+    let fields: BodyFields<'_> = json::object(json::whole(body)?, &Place::Body)?;
+    if fields.provider_list.is_none() && fields.consumer_list.is_none() {
+        return Err(Refusal::at(Place::Body, "has neither provider_list nor consumer_list"));
+    }
+    let at_providers = Place::Body.field("provider_list");
+    let at_consumers = Place::Body.field("consumer_list");
+    let list = |raw: Option<_>, place| {
+        raw.map(|raw| json::list(raw, place)).transpose().map(Option::unwrap_or_default)
+    };
+    let raw_providers = list(fields.provider_list, &at_providers)?;
+    let raw_consumers = list(fields.consumer_list, &at_consumers)?;
+    let entries = raw_providers.len() + raw_consumers.len();
+    if entries > limits.entries {
+        let reason = format!("has {entries} entries, more than the {} accepted", limits.entries);
+        return Err(Refusal::at(Place::Body, reason));
+    }
+
+    let mut claim = Claim::default();
+    let mut providers = Collected::default();
+    for (index, raw) in raw_providers.into_iter().enumerate() {
+        let place = at_providers.index(index);
+        let entry = Entry::read(raw, Side::Provider, &place)?;
+        claim.hear(&place, &entry);
+        let provider = entry.into_provider(peer, &place)?;
+        providers.add(provider_key(&provider), provider, index, &at_providers)?;
+    }
+    let mut consumers = Collected::default();
+    for (index, raw) in raw_consumers.into_iter().enumerate() {
+        let place = at_consumers.index(index);
+        let entry = Entry::read(raw, Side::Consumer, &place)?;
+        claim.hear(&place, &entry);
+        let consumer = entry.into_consumer(peer, &place)?;
+        consumers.add(consumer_key(&consumer), consumer, index, &at_consumers)?;
+    }
+    Ok((Snapshot { providers: providers.entries, consumers: consumers.entries }, claim))
+}
+
+/// Entries of one list, each once.
+struct Collected<T> {
+    entries: Vec<T>,
+    /// Where each stands: in `entries`, and in the caller's list.
+    known: HashMap<EntryKey, (usize, usize)>,
+}
+
+impl<T> Default for Collected<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), known: HashMap::new() }
+    }
+}
+
+impl<T: PartialEq> Collected<T> {
+    fn add(&mut self, key: EntryKey, entry: T, index: usize, list: &Place<'_>) -> Result<(), Refusal> {
+        match self.known.entry(key) {
+            Slot::Vacant(slot) => {
+                slot.insert((self.entries.len(), index));
+                self.entries.push(entry);
+                Ok(())
+            }
+            Slot::Occupied(slot) => {
+                let (position, first) = *slot.get();
+                if self.entries.get(position) == Some(&entry) {
+                    return Ok(());
+                }
+                let reason =
+                    format!("says something else than {} of the same {}", list.index(first), slot.key());
+                Err(Refusal::at(list.index(index), reason))
+            }
+        }
+    }
+}
+
+fn provider_key(provider: &Provider) -> EntryKey {
+    let param = |key| provider.params.get(key).cloned().unwrap_or_default();
+    EntryKey {
+        side: Side::Provider,
+        interface: provider.interface.clone(),
+        group: param("group"),
+        version: param("version"),
+        protocol: provider.protocol.clone(),
+        host: provider.host.clone(),
+        port: Some(provider.port),
+    }
+}
+
+fn consumer_key(consumer: &Consumer) -> EntryKey {
+    let param = |key| consumer.params.get(key).cloned().unwrap_or_default();
+    EntryKey {
+        side: Side::Consumer,
+        interface: consumer.interface.clone(),
+        group: param("group"),
+        version: param("version"),
+        protocol: consumer.protocol.clone().unwrap_or_default(),
+        host: consumer.host.clone(),
+        port: consumer.port,
+    }
+}
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;

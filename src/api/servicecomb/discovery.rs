@@ -1,0 +1,236 @@
+//! Finding instances, and the `rev` with which clients ask only for what they have not seen.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+
+use super::error::{ApiError, Code};
+use super::existence::service_key;
+use super::openapi::{AppId, ConsumerId, Environment, FoundInstance, FoundInstances, ServiceName};
+use super::query::Query;
+use super::request;
+use super::response;
+use crate::api::Gateway;
+use crate::catalog::{Catalog, FindError, Found};
+use crate::model::Revision;
+
+const REVISION: HeaderName = HeaderName::from_static("x-resource-revision");
+
+/// Finds the instances of all versions of a service, by its name or alias.
+#[utoipa::path(
+    get,
+    path = "/instances",
+    operation_id = "findInstances",
+    params(
+        ("appId" = AppId, Query),
+        ("serviceName" = ServiceName, Query),
+        ("env" = Option<Environment>, Query, description = "Of the service; that of the consumer goes before it"),
+        ("version" = Option<String>, Query, description = "Not looked at: every version is found"),
+        (
+            "tags" = Option<String>,
+            Query,
+            pattern = "^([A-Za-z][A-Za-z0-9_.-]{0,63}(,[A-Za-z][A-Za-z0-9_.-]{0,63}){0,99})?$",
+            description = "Tags that a microservice must have, with commas between them"
+        ),
+        ("rev" = Option<String>, Query, description = "The `rev` of the last answer, or anything else for none"),
+        ("noCache" = Option<String>, Query, description = "`1` or `true`: ignore `rev`"),
+        ("cacheOnly" = Option<String>, Query, description = "`1` or `true`: ignore `rev`"),
+        ("X-ConsumerId" = Option<ConsumerId>, Header),
+    ),
+    responses(
+        (status = 200, description = "The instances", body = FoundInstances, headers(("X-Resource-Revision"))),
+        (status = 304, description = "The client has seen it", headers(("X-Resource-Revision"))),
+        (status = 400, description = "400001 or 400012 (no such service or consumer)"),
+    )
+)]
+pub async fn find(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
+    let query = Query::of(&request);
+    let service = service_key(request::tenant(&request)?, &query)?;
+    let (consumer_id, tags) = (request::consumer_id(&request)?, query.tags()?);
+    let find = || gateway.catalog.find(&service, consumer_id, true, &tags);
+    let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
+    gateway.registry.note_find(&service, consumer_id, true);
+    answer(seen, &found, Member::Instances)
+}
+
+/// Lists the instances of one microservice.
+#[utoipa::path(
+    get,
+    path = "/microservices/{serviceId}/instances",
+    operation_id = "listInstances",
+    params(
+        (
+            "tags" = Option<String>,
+            Query,
+            pattern = "^([A-Za-z][A-Za-z0-9_.-]{0,63}(,[A-Za-z][A-Za-z0-9_.-]{0,63}){0,99})?$",
+            description = "Tags that a microservice must have, with commas between them"
+        ),
+        ("rev" = Option<String>, Query, description = "The `rev` of the last answer, or anything else for none"),
+        ("noCache" = Option<String>, Query, description = "`1` or `true`: ignore `rev`"),
+        ("cacheOnly" = Option<String>, Query, description = "`1` or `true`: ignore `rev`"),
+        ("X-ConsumerId" = Option<ConsumerId>, Header),
+    ),
+    responses(
+        (status = 200, description = "The instances", body = FoundInstances, headers(("X-Resource-Revision"))),
+        (status = 304, description = "The client has seen it", headers(("X-Resource-Revision"))),
+        (status = 400, description = "400001 or 400012 (no such microservice or consumer)"),
+    )
+)]
+pub async fn list(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
+    let query = Query::of(&request);
+    let (tenant, service_id) = (request::tenant(&request)?, request::service_id(&request)?);
+    let (consumer_id, tags) = (request::consumer_id(&request)?, query.tags()?);
+    let find = || gateway.catalog.instances(&tenant, &service_id, consumer_id, &tags);
+    let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
+    answer(seen, &found, Member::Instances)
+}
+
+/// Answers one instance.
+#[utoipa::path(
+    get,
+    path = "/microservices/{serviceId}/instances/{instanceId}",
+    operation_id = "getInstance",
+    params(
+        ("rev" = Option<String>, Query, description = "The `rev` of the last answer, or anything else for none"),
+        ("noCache" = Option<String>, Query, description = "`1` or `true`: ignore `rev`"),
+        ("cacheOnly" = Option<String>, Query, description = "`1` or `true`: ignore `rev`"),
+        ("X-ConsumerId" = Option<ConsumerId>, Header),
+    ),
+    responses(
+        (status = 200, description = "The instance", body = FoundInstance, headers(("X-Resource-Revision"))),
+        (status = 304, description = "The client has seen it", headers(("X-Resource-Revision"))),
+        (status = 400, description = "400001, 400012 or 400017"),
+    )
+)]
+pub async fn get(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
+    let query = Query::of(&request);
+    let key = request::instance_key(&request)?;
+    let consumer_id = request::consumer_id(&request)?;
+    let find = || gateway.catalog.instance(&key, consumer_id);
+    let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
+    answer(seen, &found, Member::Instance)
+}
+
+/// What a client has seen already.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen(Option<Revision>);
+
+impl Seen {
+    /// Nothing.
+    pub const NOTHING: Self = Self(None);
+
+    /// Finds, and when the client has seen a later state than this replica knows, catches up and finds once more. If
+    /// the replica is behind even then, what the client has seen counts as nothing: nobody can tell whether it is
+    /// still good.
+    ///
+    /// # Errors
+    /// What `find` answers.
+    pub async fn compare(
+        catalog: &Catalog,
+        rev: &str,
+        find: impl Fn() -> Result<Found, FindError>,
+    ) -> Result<(Self, Found), FindError> {
+        let claimed = Self::claimed(rev);
+        let mut found = find();
+        if claimed.is_ahead_of(&found) {
+            catalog.catch_up().await;
+            found = find();
+        }
+        let seen = if claimed.is_ahead_of(&found) { Self::NOTHING } else { claimed };
+        Ok((seen, found?))
+    }
+
+    /// Whether the client has seen anything at all.
+    pub fn is_anything(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether the client has seen a later state than the one that `found` was answered from.
+    pub fn is_ahead_of(self, found: &Result<Found, FindError>) -> bool {
+        let Some(seen) = self.0 else { return false };
+        found.as_ref().map_or(true, |found| found.revision.zxid < seen.zxid)
+    }
+
+    /// Reads `rev` without making sure that the catalog is no older. What no zoogate gave out is nothing seen.
+    pub fn claimed(rev: &str) -> Self {
+        Self(Revision::parse(rev))
+    }
+
+    /// Whether the client has seen `found` already. The zxid does not matter for that: an answer that changed back
+    /// is the same answer.
+    pub fn holds(self, found: &Found) -> bool {
+        self.0.is_some_and(|revision| revision.digest == found.revision.digest)
+    }
+}
+
+/// The member of the answer that holds what was found.
+#[derive(Clone, Copy, Debug)]
+enum Member {
+    Instances,
+    Instance,
+}
+
+fn answer(seen: Seen, found: &Found, member: Member) -> Result<HttpResponse, ApiError> {
+    let revision = HeaderValue::from_str(&found.revision.to_string())
+        .map_err(|error| ApiError::new(Code::Internal, error.to_string()))?;
+    let mut answer = if seen.holds(found) {
+        HttpResponse::new(StatusCode::NOT_MODIFIED)
+    } else {
+        response::json_bytes(document(found, member))
+    };
+    answer.headers_mut().insert(REVISION, revision);
+    Ok(answer)
+}
+
+fn document(found: &Found, member: Member) -> Bytes {
+    let prefix: &[u8] = match member {
+        Member::Instances if found.count == 0 => return Bytes::from_static(b"{}"),
+        Member::Instances => br#"{"instances":"#,
+        Member::Instance => br#"{"instance":"#,
+    };
+    let mut document = BytesMut::with_capacity(prefix.len() + found.json.len() + 1);
+    document.extend_from_slice(prefix);
+    document.extend_from_slice(&found.json);
+    document.extend_from_slice(b"}");
+    document.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::{BodySize, MessageBody};
+
+    use super::*;
+
+    fn found(json: &'static str, count: usize) -> Found {
+        Found { revision: Revision::of(7, json.as_bytes()), json: Bytes::from_static(json.as_bytes()), count }
+    }
+
+    #[test]
+    fn what_was_found_is_copied_into_its_member() {
+        assert_eq!(document(&found(r#"[{"a":1}]"#, 1), Member::Instances), r#"{"instances":[{"a":1}]}"#);
+        assert_eq!(document(&found(r#"{"a":1}"#, 1), Member::Instance), r#"{"instance":{"a":1}}"#);
+        assert_eq!(document(&found("[]", 0), Member::Instances), "{}");
+    }
+
+    #[test]
+    fn an_answer_that_the_client_has_seen_is_not_sent_again_and_carries_the_current_rev() {
+        let found = found("[]", 0);
+        let older = Revision { zxid: 3, ..found.revision };
+        let answer = answer(Seen::claimed(&older.to_string()), &found, Member::Instances).unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(answer.body().size(), BodySize::Sized(0));
+        assert_eq!(answer.headers().get(REVISION).unwrap(), found.revision.to_string().as_str());
+    }
+
+    #[test]
+    fn every_other_rev_gets_the_whole_answer() {
+        let found = found("[1]", 1);
+        let other = Revision::of(7, b"[2]").to_string();
+        for rev in ["", "0", "0feb784798bca7b2fb4de8351578c4437b516c4b", &other] {
+            let answer = answer(Seen::claimed(rev), &found, Member::Instances).unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "{rev}");
+            assert_eq!(answer.headers().get(REVISION).unwrap(), found.revision.to_string().as_str());
+        }
+    }
+}
