@@ -1,0 +1,18 @@
+//! The gateway beside software of others in versions that the machine does not bring; run by `scripts/interop`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test ends at the first surprise, and tells where its files are"
+)]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "tests/it uses all of it, this binary only a part")]
+mod support;
+
+mod go_chassis;
+mod go_client;
+mod java_chassis;
+mod java_client;
+mod old_zookeeper;
+mod program;

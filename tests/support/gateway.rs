@@ -1,0 +1,303 @@
+//! The real gateway binary as a child process, as an operator would run it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use reqwest::Method;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::client::{Answer, Request};
+use super::eventually::{ensure, eventually};
+use super::ports::free_port;
+use super::process::Process;
+use super::scratch::Scratch;
+
+/// The binary under test.
+const BINARY: &str = env!("CARGO_BIN_EXE_zoogate");
+
+/// How long a gateway may take to start and be ready.
+const START: Duration = Duration::from_secs(20);
+
+/// How long a gateway may take to end after SIGTERM.
+const STOP: Duration = Duration::from_secs(15);
+
+/// How a gateway is to run.
+#[derive(Clone)]
+pub struct Options {
+    /// Where its ZooKeeper is; may end in a chroot.
+    pub connect: String,
+    /// Length of its ZooKeeper session.
+    pub session: Duration,
+    /// How long a sidecar may be silent.
+    pub time_to_live: Duration,
+    /// Lines of configuration to add: section, key and value in TOML.
+    pub extra: Vec<(String, String, String)>,
+    /// Listen on ports that the system chooses. Such a gateway cannot be restarted on the same ports.
+    pub any_port: bool,
+}
+
+impl Options {
+    /// A gateway with short times in front of `connect`.
+    pub fn new(connect: &str) -> Self {
+        Self {
+            connect: connect.into(),
+            session: Duration::from_secs(2),
+            time_to_live: Duration::from_secs(15),
+            extra: Vec::new(),
+            any_port: false,
+        }
+    }
+
+    /// Sets the time that a sidecar may be silent.
+    pub fn time_to_live(mut self, span: Duration) -> Self {
+        self.time_to_live = span;
+        self
+    }
+
+    /// Adds a setting; `value` is TOML.
+    pub fn set(mut self, section: &str, key: &str, value: &str) -> Self {
+        self.extra.push((section.into(), key.into(), value.into()));
+        self
+    }
+
+    /// Lets the system choose the ports.
+    pub fn any_port(mut self) -> Self {
+        self.any_port = true;
+        self
+    }
+
+    /// Starts the gateway and waits until it is ready.
+    pub async fn start(self) -> Gateway {
+        let mut gateway = self.launch().await;
+        gateway.ready().await;
+        gateway
+    }
+
+    /// Starts the gateway and waits only until it listens.
+    pub async fn launch(self) -> Gateway {
+        let scratch = Scratch::new("gateway");
+        let port = || if self.any_port { 0 } else { free_port() };
+        let config = scratch.path().join("zoogate.toml");
+        std::fs::write(&config, self.render(port(), port())).unwrap();
+        let log = scratch.path().join("gateway.log");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut gateway =
+            Gateway { http: nowhere, ops: nowhere, config, log, process: None, _scratch: scratch };
+        gateway.spawn().await;
+        gateway
+    }
+
+    /// The configuration file.
+    fn render(&self, http: u16, ops: u16) -> String {
+        let quoted = |text: &str| Value::from(text).to_string();
+        let span = |span: Duration| quoted(&format!("{}ms", span.as_millis()));
+        let mut settings = vec![
+            ("http", "listen", format!("[\"127.0.0.1:{http}\"]")),
+            ("ops", "listen", format!("\"127.0.0.1:{ops}\"")),
+            ("zookeeper", "connect", quoted(&self.connect)),
+            ("zookeeper", "session_timeout", span(self.session)),
+            ("zookeeper", "operation_timeout", span(self.session.min(Duration::from_secs(2)))),
+            ("mosn", "ttl", span(self.time_to_live)),
+        ];
+        for (section, key, value) in &self.extra {
+            settings.retain(|(old_section, old_key, _)| {
+                (old_section, old_key) != (&section.as_str(), &key.as_str())
+            });
+            settings.push((section, key, value.clone()));
+        }
+        // One heading for each section: TOML knows no second one of the same name.
+        settings.sort_by_key(|(section, _, _)| *section);
+        let mut text = String::new();
+        let mut current = "";
+        for (section, key, value) in settings {
+            if section != current {
+                text.push_str(&format!("[{section}]\n"));
+                current = section;
+            }
+            text.push_str(&format!("{key} = {value}\n"));
+        }
+        text
+    }
+}
+
+/// A running (or killed) gateway. Dropping it kills it.
+pub struct Gateway {
+    /// Where it serves both dialects.
+    pub http: SocketAddr,
+    /// Where it serves health and metrics.
+    pub ops: SocketAddr,
+    config: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+    /// Removed last, after the process.
+    _scratch: Scratch,
+}
+
+impl Gateway {
+    async fn spawn(&mut self) {
+        let _ = std::fs::remove_file(&self.log);
+        let arguments = ["serve".into(), "--config".into(), self.config.clone().into()];
+        let process = self.process.insert(Process::spawn(BINARY, &arguments, &self.log));
+        let (http, ops) = eventually("the gateway listens", START, async || {
+            if let Some(code) = process.exit_code() {
+                panic!("the gateway ended with code {code}:\n{}", process.output());
+            }
+            let output = process.output();
+            let address = |purpose: &str| {
+                bound_address(&output, purpose)
+                    .ok_or_else(|| format!("no address for {purpose} in:\n{output}"))
+            };
+            Ok::<_, String>((address("http")?, address("ops")?))
+        })
+        .await;
+        (self.http, self.ops) = (http, ops);
+    }
+
+    /// Waits until `/readyz` answers 200.
+    pub async fn ready(&mut self) {
+        let ops = self.ops;
+        let process = self.process.as_mut().unwrap();
+        eventually("the gateway is ready", START, async || {
+            if let Some(code) = process.exit_code() {
+                panic!("the gateway ended with code {code}:\n{}", process.output());
+            }
+            let answer = Request::new(Method::GET, ops, "/readyz").try_send().await;
+            let answer = answer.map_err(|error| error.to_string())?;
+            ensure(answer.status == 200, || answer.body)
+        })
+        .await;
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Pauses it: it stays reachable and does not answer.
+    pub fn pause(&self) {
+        self.running().signal(Signal::STOP);
+    }
+
+    /// Lets a paused gateway go on.
+    pub fn go_on(&self) {
+        self.running().signal(Signal::CONT);
+    }
+
+    /// Asks it to end (SIGTERM), and returns its exit code and everything that it printed.
+    pub fn terminate(&mut self) -> (i32, String) {
+        let mut process = self.process.take().unwrap();
+        process.signal(Signal::TERM);
+        let code = process.wait(STOP);
+        (code, process.output())
+    }
+
+    /// Starts it again after it ended, on the same ports, and waits until it is ready.
+    pub async fn restart(&mut self) {
+        assert!(self.process.is_none(), "the gateway runs already");
+        let before = (self.http, self.ops);
+        self.spawn().await;
+        assert_eq!(before, (self.http, self.ops), "restarted on other ports");
+        self.ready().await;
+    }
+
+    /// Everything that it printed since it was started last.
+    pub fn output(&self) -> String {
+        self.running().output()
+    }
+
+    fn running(&self) -> &Process {
+        self.process.as_ref().unwrap_or_else(|| panic!("the gateway does not run"))
+    }
+
+    /// A request to either dialect.
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        Request::new(method, self.http, path)
+    }
+
+    /// A request to health, metrics or console.
+    pub fn ops(&self, path: &str) -> Request {
+        Request::new(Method::GET, self.ops, path)
+    }
+
+    /// Syncs a snapshot for `registrant`.
+    pub async fn sync(&self, registrant: &str, snapshot: &Value) -> Answer {
+        sync_request(self.http, registrant, snapshot).send().await
+    }
+
+    /// Like [`Gateway::sync`], of what must succeed; returns its version.
+    #[track_caller]
+    pub fn synced(&self, registrant: &str, snapshot: &Value) -> impl Future<Output = u64> {
+        let request = sync_request(self.http, registrant, snapshot);
+        async move { accepted(&request.send().await) }
+    }
+
+    /// GET of a v4 path below `/v4/default/registry`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, &registry_path(path)).send().await
+    }
+
+    /// POST of a v4 path below `/v4/default/registry`.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request(Method::POST, &registry_path(path)).json(body).send().await
+    }
+
+    /// PUT without body of a v4 path below `/v4/default/registry`.
+    pub async fn put(&self, path: &str) -> Answer {
+        self.request(Method::PUT, &registry_path(path)).send().await
+    }
+
+    /// DELETE of a v4 path below `/v4/default/registry`.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.request(Method::DELETE, &registry_path(path)).send().await
+    }
+}
+
+/// A v4 path of the tenant that applications without one belong to.
+pub fn registry_path(path: &str) -> String {
+    format!("/v4/default/registry{path}")
+}
+
+/// The sync of a snapshot for `registrant`.
+pub fn sync_request(address: SocketAddr, registrant: &str, snapshot: &Value) -> Request {
+    Request::new(Method::POST, address, "/registry/info/sync")
+        .header("x-registrant-id", registrant)
+        .json(snapshot)
+}
+
+/// The version of a sync that succeeded.
+#[track_caller]
+pub fn accepted(answer: &Answer) -> u64 {
+    let body = answer.json();
+    assert_eq!(body["code"], 0, "{answer:?}");
+    body["service_list"]["version"].as_u64().unwrap_or_else(|| panic!("no version in {answer:?}"))
+}
+
+/// Runs the binary to its end with `arguments`.
+pub fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+/// Runs `check-config` on a file with this text.
+pub fn check_config(text: &str) -> Output {
+    let scratch = Scratch::new("config");
+    let file = scratch.path().join("zoogate.toml");
+    std::fs::write(&file, text).unwrap();
+    run(&["check-config", "--config", path_text(&file)])
+}
+
+fn path_text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The address in the last log line that ends in `listening on <address> for <purpose>`.
+fn bound_address(output: &str, purpose: &str) -> Option<SocketAddr> {
+    let ending = format!(" for {purpose}");
+    let mut addresses = output.lines().filter_map(|line| {
+        let (_, rest) = line.trim_end().split_once("listening on ")?;
+        rest.strip_suffix(&ending)?.parse().ok()
+    });
+    addresses.next_back()
+}
