@@ -315,6 +315,12 @@ impl Catalog {
         std::mem::take(&mut self.state.write().losses)
     }
 
+    /// Has a registration looked at as if something of it had been lost.
+    pub fn suspect(&self, registrant: Registrant) {
+        self.state.write().losses.push(Loss::Registration(registrant));
+        self.losses.notify_one();
+    }
+
     /// Brings the gauges up to date; called when they are read.
     pub fn update_gauges(&self) {
         let state = self.state.read();

@@ -163,10 +163,14 @@ impl Registry {
                 "{registrant}: {entries} entries and {lease} lease that somebody deleted or damaged are put back"
             );
         }
+        // Damaged once more before the repair was seen: no news of a loss will come of that.
+        if self.plan_restore(registrant)?.is_some() {
+            self.catalog.suspect(registrant.clone());
+        }
         Ok(())
     }
 
-    fn plan_restore(&self, registrant: &Registrant) -> Result<Option<Plan>, RegistryError> {
+    pub(super) fn plan_restore(&self, registrant: &Registrant) -> Result<Option<Plan>, RegistryError> {
         let known = match registrant {
             Registrant::Sidecar(sidecar) => {
                 let whole = |record: &SnapshotRecord| !record.is_empty() && !record.is_torn();

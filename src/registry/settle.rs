@@ -55,7 +55,10 @@ impl Registry {
                 return Ok(());
             }
             match self.commit(steps).await {
-                Ok(()) => return Ok(()),
+                Ok(changed) => {
+                    self.look_again(&changed);
+                    return Ok(());
+                }
                 Err(CommitError::NotConnected) => return Err(RegistryError::NotConnected),
                 Err(CommitError::Unknown(reason)) => {
                     log::warn!("the outcome of changing {what} is unknown: {reason}");
@@ -85,7 +88,8 @@ impl Registry {
         Err(RegistryError::Contended(what.to_string()))
     }
 
-    async fn commit(&self, plan: Plan) -> Result<(), CommitError> {
+    /// Commits, and answers which paths were changed.
+    async fn commit(&self, plan: Plan) -> Result<Vec<String>, CommitError> {
         let connection = self.zookeeper.connection().ok_or(CommitError::NotConnected)?;
         let limit = self.zookeeper.max_transaction_bytes();
         let transactions = plan.transactions(limit, connection.chroot_bytes);
@@ -106,10 +110,21 @@ impl Registry {
         }
         // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
         // takes too long, the change stands all the same.
-        if !self.zookeeper.refresh(changed, false).await {
+        if !self.zookeeper.refresh(changed.clone(), false).await {
             log::debug!("the catalog has not caught up with a change in time");
         }
-        Ok(())
+        Ok(changed)
+    }
+
+    /// Has those repaired whose znodes were damaged between the commit and its reading. The catalog has never seen them
+    /// whole, so it cannot tell that something was lost.
+    fn look_again(&self, changed: &[String]) {
+        let layout = &self.zookeeper.layout;
+        for registrant in changed.iter().filter_map(|path| layout.place(path).registrant()) {
+            if !matches!(self.plan_restore(&registrant), Ok(None)) {
+                self.catalog.suspect(registrant);
+            }
+        }
     }
 
     /// Makes sure that a lapse whose outcome was unknown is decided: what was sent before can no longer be carried out

@@ -87,6 +87,16 @@ impl Place {
         matches!(self, Self::Folder | Self::ProviderFolder { .. } | Self::InstanceFolder(..))
     }
 
+    /// Whose document it is.
+    pub fn registrant(&self) -> Option<Registrant> {
+        match self {
+            Self::Snapshot(sidecar) => Some(Registrant::Sidecar(sidecar.clone())),
+            Self::Instance(key) => Some(Registrant::Instance(key.clone())),
+            Self::Dependency(key) => Some(Registrant::Dependency(key.clone())),
+            _ => None,
+        }
+    }
+
     /// Whether nothing of the gateway's ever stands below it.
     pub fn is_leaf(&self) -> bool {
         matches!(
