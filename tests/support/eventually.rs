@@ -19,7 +19,7 @@ pub async fn eventually<T, E: std::fmt::Display>(
     loop {
         match attempt().await {
             Ok(found) => {
-                println!("{what}: after {:?}", started.elapsed());
+                eprintln!("{what}: after {:?}", started.elapsed());
                 return found;
             }
             Err(error) if started.elapsed() > patience => {
