@@ -8,7 +8,7 @@ use crate::api::openapi::{self, Document};
 use crate::api::peer::PeerPolicy;
 use crate::api::{Gateway, mosn, servicecomb};
 use crate::config::{Acl, Config};
-use crate::ops::{self, Refresh};
+use crate::ops::{self, Refresh, Release};
 use crate::registry::{self, Running};
 use crate::telemetry::{Metrics, Readiness};
 use crate::zookeeper::{self, AccessControl};
@@ -26,6 +26,12 @@ impl Core {
         let options = registry::Options {
             sidecar_time_to_live: config.mosn.ttl,
             snapshot_retention: config.mosn.snapshot_retention,
+            brake: registry::BrakeOptions {
+                percent: config.mass_silence.percent,
+                at_least: config.mass_silence.at_least,
+                window: config.mass_silence.window,
+                longest_hold: config.mass_silence.longest_hold,
+            },
             quotas: registry::Quotas {
                 microservices: config.servicecomb.quota_services,
                 instances: config.servicecomb.quota_instances,
@@ -43,6 +49,12 @@ impl Core {
     pub fn refresh(&self) -> Refresh {
         let catalog = self.running.catalog.clone();
         Box::new(move || catalog.update_gauges())
+    }
+
+    /// What takes down those that are held because too many fell silent at once.
+    pub fn release(&self) -> Release {
+        let registry = self.running.registry.clone();
+        Box::new(move || registry.release_silent())
     }
 
     /// What both dialects work with, built once and shared by all workers.

@@ -86,6 +86,7 @@ impl App {
 
         let core = Core::start(&config, Arc::clone(&metrics), &readiness);
         state.refresh_with(core.refresh());
+        state.release_with(core.release());
         let mut server = Running::start(http_server(&config, http, core.dialects(&config)?, metrics)?);
 
         let outcome = tokio::select! {

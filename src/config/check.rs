@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Acl, Config, ConfigError, ZooKeeper};
+use super::{Acl, Config, ConfigError, MassSilence, ZooKeeper};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -27,6 +27,7 @@ pub(super) fn check(config: &Config) -> Checked {
     check_http(config)?;
     check_zookeeper(&config.zookeeper)?;
     check_dialects(config)?;
+    check_mass_silence(&config.mass_silence)?;
     check_roots(config)?;
     check_filter(&config.log.filter)
 }
@@ -128,6 +129,13 @@ fn check_dialects(config: &Config) -> Checked {
     within("servicecomb.quota_schemas", servicecomb.quota_schemas, 1..=1_000, "schemas")?;
     within("servicecomb.quota_tags", servicecomb.quota_tags, 1..=1_000, "tags")?;
     within("servicecomb.max_watchers", servicecomb.max_watchers, 0..=1_000_000, "watchers")
+}
+
+fn check_mass_silence(brake: &MassSilence) -> Checked {
+    within("mass_silence.percent", brake.percent, 1..=100, "percent")?;
+    within("mass_silence.at_least", brake.at_least, 1..=1_000_000, "registrations")?;
+    lasts("mass_silence.window", brake.window, SECOND..=HOUR)?;
+    lasts("mass_silence.longest_hold", brake.longest_hold, Duration::ZERO..=DAY)
 }
 
 fn check_roots(config: &Config) -> Checked {

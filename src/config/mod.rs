@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
 pub use load::{DEFAULTS, Sources};
-pub use sections::{Acl, Dubbo, Http, Log, Mosn, Network, Ops, Registry, ServiceComb, ZooKeeper};
+pub use sections::{
+    Acl, Dubbo, Http, Log, MassSilence, Mosn, Network, Ops, Registry, ServiceComb, ZooKeeper,
+};
 pub use values::Secret;
 
 /// Everything that can be configured; the keys are told in `config/default.toml`.
@@ -30,6 +32,8 @@ pub struct Config {
     pub zookeeper: ZooKeeper,
     /// Rules for sidecars.
     pub mosn: Mosn,
+    /// When silence is not believed.
+    pub mass_silence: MassSilence,
     /// Rules for the v4 API.
     pub servicecomb: ServiceComb,
     /// Where Dubbo looks.

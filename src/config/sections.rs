@@ -161,6 +161,24 @@ pub struct ServiceComb {
     pub max_watchers: usize,
 }
 
+/// `[mass_silence]`: when silence is not believed.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MassSilence {
+    /// The most that may be taken down within `window`, in percent, 1 to 100; with 100 nothing is ever held.
+    #[serde(deserialize_with = "values::whole")]
+    pub percent: u32,
+    /// As many may always be taken down within `window`, 1 to 1,000,000.
+    #[serde(deserialize_with = "values::whole")]
+    pub at_least: usize,
+    /// Over which span those taken down are counted, 1 s to 1 h.
+    #[serde(with = "values::duration")]
+    pub window: Duration,
+    /// How long they are held at most, up to 24 h; zero: until an operator releases them.
+    #[serde(with = "values::duration")]
+    pub longest_hold: Duration,
+}
+
 /// `[dubbo]`: where Dubbo looks.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

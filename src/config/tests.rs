@@ -69,6 +69,12 @@ fn the_defaults_are_the_ones_that_are_promised() {
             snapshot_retention: Duration::from_secs(7 * 24 * 60 * 60),
             max_entries: 10_000,
         },
+        mass_silence: MassSilence {
+            percent: 30,
+            at_least: 20,
+            window: Duration::from_secs(60),
+            longest_hold: Duration::from_secs(600),
+        },
         servicecomb: ServiceComb {
             max_body: 2 * 1024 * 1024,
             max_instance_body: 5 * 1024,

@@ -16,18 +16,29 @@ use crate::telemetry::{Metrics, Readiness};
 /// Brings gauges up to date that nobody sets by themselves, such as an age; called before each scrape.
 pub type Refresh = Box<dyn Fn() + Send + Sync>;
 
+/// Takes down what is held because too many fell silent at once; false when nothing is.
+pub type Release = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// What the probes and the metrics are answered from.
 pub struct Ops {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     refresh: OnceLock<Refresh>,
+    release: OnceLock<Release>,
 }
 
 impl Ops {
     /// Answers from `readiness` and `metrics`.
     #[must_use]
     pub fn new(readiness: Arc<Readiness>, metrics: Arc<Metrics>) -> Self {
-        Self { readiness, metrics, refresh: OnceLock::new() }
+        Self { readiness, metrics, refresh: OnceLock::new(), release: OnceLock::new() }
+    }
+
+    /// Has `release` called when an operator asks for it; set once, as the refresh is.
+    pub fn release_with(&self, release: Release) {
+        if self.release.set(release).is_err() {
+            log::warn!("held registrations are released by another hook already");
+        }
     }
 
     /// Has `refresh` called before each scrape from now on. It is set once, when the registry has started, which is
@@ -39,7 +50,7 @@ impl Ops {
     }
 }
 
-/// Adds `/livez`, `/readyz`, `/health` and `/metrics`; needs `web::Data<Ops>`.
+/// Adds `/livez`, `/readyz`, `/health`, `/metrics` and `/release`; needs `web::Data<Ops>`.
 pub fn configure(service: &mut web::ServiceConfig) {
     let read = |path, handler: fn() -> actix_web::Route| {
         web::resource(path)
@@ -50,7 +61,8 @@ pub fn configure(service: &mut web::ServiceConfig) {
         .service(read("/livez", || web::to(probes::live)))
         .service(read("/readyz", || web::to(probes::ready)))
         .service(read("/health", || web::to(probes::health)))
-        .service(read("/metrics", || web::to(metrics)));
+        .service(read("/metrics", || web::to(metrics)))
+        .service(web::resource("/release").route(web::post().to(release)));
 }
 
 /// Metrics in the text format of Prometheus.
@@ -70,6 +82,24 @@ async fn metrics(ops: web::Data<Ops>) -> HttpResponse {
             .content_type(ContentType::plaintext())
             .body(format!("metrics cannot be rendered: {error}\n")),
     }
+}
+
+/// Takes down the registrations that are held because too many fell silent at once.
+#[utoipa::path(
+    post,
+    path = "/release",
+    operation_id = "release",
+    responses(
+        (status = 200, description = "They are taken down now", body = String, content_type = "text/plain"),
+        (status = 409, description = "Nothing is held", body = String, content_type = "text/plain"),
+    )
+)]
+async fn release(ops: web::Data<Ops>) -> HttpResponse {
+    let (mut response, text) = match ops.release.get().is_some_and(|release| release()) {
+        true => (HttpResponse::Ok(), "released\n"),
+        false => (HttpResponse::Conflict(), "nothing is held\n"),
+    };
+    response.content_type(ContentType::plaintext()).body(text)
 }
 
 #[cfg(test)]

@@ -6,7 +6,13 @@ use utoipa::openapi::ServerBuilder;
 use crate::api::openapi::operations;
 
 #[derive(OpenApi)]
-#[openapi(paths(super::probes::live, super::probes::ready, super::probes::health, super::metrics))]
+#[openapi(paths(
+    super::probes::live,
+    super::probes::ready,
+    super::probes::health,
+    super::metrics,
+    super::release
+))]
 struct Listener;
 
 /// The description of what this listener serves.

@@ -23,7 +23,8 @@ pub(super) async fn live() -> HttpResponse {
     text(StatusCode::OK, "ok\n".to_owned())
 }
 
-/// 200, or 503 with one reason per line; with `?verbose` every check.
+/// 200, or 503 with one reason per line; with `?verbose` every check. Lines that begin with `[!]` tell what an operator
+/// should know besides.
 #[utoipa::path(
     method(get, head),
     path = "/readyz",
@@ -51,6 +52,9 @@ pub(super) async fn ready(request: HttpRequest, ops: web::Data<Ops>) -> HttpResp
     if lines.is_empty() {
         lines.push_str("ok\n");
     }
+    for note in ops.readiness.notes().values() {
+        let _ = writeln!(lines, "[!] {note}");
+    }
     text(status(is_ready), lines)
 }
 
@@ -60,6 +64,9 @@ pub(super) struct Health {
     #[schema(pattern = "^(not )?ready$")]
     status: &'static str,
     checks: BTreeMap<&'static str, Check>,
+    /// What an operator should know besides, by subject.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    notes: BTreeMap<&'static str, String>,
 }
 
 /// What readiness depends on.
@@ -90,7 +97,7 @@ pub(super) async fn health(ops: web::Data<Ops>) -> HttpResponse {
         .collect();
     let is_ready = checks.values().all(|check| check.ready);
     let word = if is_ready { "ready" } else { "not ready" };
-    HttpResponse::build(status(is_ready)).json(Health { status: word, checks })
+    HttpResponse::build(status(is_ready)).json(Health { status: word, checks, notes: ops.readiness.notes() })
 }
 
 fn status(is_ready: bool) -> StatusCode {

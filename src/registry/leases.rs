@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt};
 use tokio::time::sleep;
 
+use super::brake::{Turn, Verdict};
 use super::plan::{Plan, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
 use super::{Registry, RegistryError};
 use crate::model::{Instance, Registrant, ReplicaId, SnapshotPart};
+use crate::telemetry::Readiness;
 use crate::zookeeper::Transaction;
 
 /// How often silence is looked for.
@@ -34,6 +36,10 @@ struct Work {
     to_mark: Vec<Registrant>,
     /// With the last sign of life that was known when the silence was found long enough.
     to_lapse: Vec<(Registrant, Option<Instant>)>,
+    /// Likewise, but another replica hears them: only the mark goes.
+    to_leave: Vec<(Registrant, Option<Instant>)>,
+    /// How many registrations would have to be taken down here if they fell silent.
+    kept: usize,
     to_sweep: Vec<(Registrant, Vec<ReplicaId>)>,
 }
 
@@ -41,6 +47,7 @@ struct Work {
 enum Todo {
     Mark,
     Lapse(Option<Instant>),
+    Leave(Option<Instant>),
     Sweep(Vec<ReplicaId>),
 }
 
@@ -75,9 +82,12 @@ impl Registry {
                 continue;
             };
             let listening = following.max(*self.listening.lock());
-            let work = self.look(&replica, Instant::now(), listening, &mut orphans);
+            let mut work = self.look(&replica, Instant::now(), listening, &mut orphans);
+            if self.judge_silence(work.to_lapse.len(), work.kept) == Verdict::Hold {
+                work.to_lapse.clear();
+            }
             self.mark_all(&replica, work.to_mark).await;
-            stream::iter(work.to_lapse)
+            stream::iter(work.to_lapse.into_iter().chain(work.to_leave))
                 .for_each_concurrent(CHANGES_IN_FLIGHT, |(registrant, heard)| async move {
                     self.lapse(&registrant, heard).await;
                 })
@@ -96,6 +106,7 @@ impl Registry {
         orphans: &mut HashMap<Registrant, Instant>,
     ) -> Work {
         let mut still_orphans = HashMap::new();
+        let mut kept = 0;
         let todo = self.catalog.look_at_leases(|lease| {
             let heard = self.hearing.last(lease.registrant);
             let silent_for = |since: Instant| now.saturating_duration_since(since);
@@ -105,6 +116,8 @@ impl Registry {
                 Registrant::Instance(_) | Registrant::Dependency(_) => Instance::default().time_to_live(),
             });
             let mine = lease.marks.contains(replica);
+            let elsewhere = lease.marks.iter().any(|mark| mark != replica && lease.replicas.contains(mark));
+            kept += usize::from(!elsewhere);
             if heard.is_some_and(|heard| silent_for(heard) < time_to_live) {
                 let is_stale = |mark: &&ReplicaId| !lease.replicas.contains(*mark);
                 let stale: Vec<ReplicaId> = lease.marks.iter().filter(is_stale).cloned().collect();
@@ -116,7 +129,7 @@ impl Registry {
             }
             let since = if mine {
                 heard.map_or(listening, |heard| heard.max(listening))
-            } else if lease.marks.iter().any(|mark| lease.replicas.contains(mark)) {
+            } else if elsewhere {
                 return None;
             } else {
                 // Nobody hears it. Whoever has watched that for a time to live takes it down; if several do, the
@@ -125,18 +138,55 @@ impl Registry {
                 still_orphans.insert(lease.registrant.clone(), since);
                 since
             };
-            (silent_for(since) >= time_to_live).then(|| (lease.registrant.clone(), Todo::Lapse(heard)))
+            let todo = if elsewhere { Todo::Leave(heard) } else { Todo::Lapse(heard) };
+            (silent_for(since) >= time_to_live).then(|| (lease.registrant.clone(), todo))
         });
         *orphans = still_orphans;
-        let mut work = Work::default();
+        let mut work = Work { kept, ..Work::default() };
         for (registrant, todo) in todo {
             match todo {
                 Todo::Mark => work.to_mark.push(registrant),
                 Todo::Lapse(heard) => work.to_lapse.push((registrant, heard)),
+                Todo::Leave(heard) => work.to_leave.push((registrant, heard)),
                 Todo::Sweep(stale) => work.to_sweep.push((registrant, stale)),
             }
         }
         work
+    }
+
+    /// Whether those who are silent may be taken down; says so loudly when they may not.
+    fn judge_silence(&self, silent: usize, kept: usize) -> Verdict {
+        let (verdict, turn) = self.brake.judge(Instant::now(), silent, kept);
+        let held = if verdict == Verdict::Hold { silent } else { 0 };
+        self.metrics.held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        match turn {
+            Some(Turn::On) => {
+                let end = self.brake.longest().map_or_else(
+                    || "until an operator releases them".to_owned(),
+                    |longest| format!("for at most {}", humantime::format_duration(longest)),
+                );
+                let reason = format!(
+                    "mass silence: {silent} of {kept} registrations fell silent at once and are held {end}, or until \
+                     most are heard again; POST /release on this listener takes them down now"
+                );
+                log::error!("{reason}");
+                self.metrics.holds.inc();
+                self.readiness.note(Readiness::MASS_SILENCE, Some(reason));
+            }
+            Some(turn) => {
+                let why = match turn {
+                    Turn::Passed => "most are heard again",
+                    Turn::Expired => "they were held for as long as they may be",
+                    Turn::On | Turn::Released => "an operator released them",
+                };
+                log::warn!(
+                    "mass silence has ended: {why}; {silent} of {kept} registrations are silent still"
+                );
+                self.readiness.note(Readiness::MASS_SILENCE, None);
+            }
+            None => {}
+        }
+        verdict
     }
 
     /// Marks many at once. One that cannot be marked would take the others with it, so on failure each is tried alone.
@@ -199,6 +249,7 @@ impl Registry {
         match outcome {
             Ok(()) if taken_down => {
                 self.metrics.lease_expirations.inc();
+                self.brake.note_taken_down(Instant::now());
                 log::info!("{registrant} fell silent and was taken down");
             }
             Ok(()) => {}

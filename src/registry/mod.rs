@@ -3,6 +3,7 @@
 //! Each change is planned from the catalog, guarded by the versions that the plan was made from, and committed as one
 //! transaction (`settle`). What keeps a registration alive is its lease (`leases`).
 
+mod brake;
 mod clock;
 mod dependencies;
 mod error;
@@ -32,10 +33,12 @@ use crate::catalog::Catalog;
 use crate::model::ReplicaId;
 use crate::telemetry::{Metrics, Readiness};
 use crate::zookeeper::{self, Layout, ZooKeeper};
+use brake::Brake;
 use hearing::Hearing;
 use locks::Locks;
 use recorder::Recorder;
 
+pub use brake::BrakeOptions;
 pub use error::RegistryError;
 
 /// Locks for registrations that must not be made twice at the same time.
@@ -48,6 +51,8 @@ pub struct Options {
     pub sidecar_time_to_live: Duration,
     /// How long the empty document of a sidecar that is gone is kept, so that its version goes on growing.
     pub snapshot_retention: Duration,
+    /// When silence is not believed.
+    pub brake: BrakeOptions,
     /// How much there may be.
     pub quotas: Quotas,
 }
@@ -71,6 +76,8 @@ pub struct Registry {
     metrics: Arc<Metrics>,
     options: Options,
     hearing: Hearing,
+    brake: Brake,
+    readiness: Arc<Readiness>,
     /// Since when the process has run without standing still.
     listening: Mutex<Instant>,
     endpoint_locks: Locks,
@@ -99,13 +106,15 @@ pub fn start(
     let layout =
         Layout { dubbo_root: zookeeper.dubbo_root.clone(), registry_root: zookeeper.registry_root.clone() };
     let catalog = Arc::new(Catalog::new(layout, metrics.clone()));
-    let zookeeper = ZooKeeper::start(zookeeper, metrics.clone(), readiness, catalog.clone());
+    let zookeeper = ZooKeeper::start(zookeeper, metrics.clone(), readiness.clone(), catalog.clone());
     catalog.set_source(&zookeeper);
     let (recorder, noted) = Recorder::new();
     let registry = Arc::new(Registry {
         catalog: catalog.clone(),
         zookeeper: zookeeper.clone(),
         metrics,
+        brake: Brake::new(options.brake),
+        readiness,
         options,
         hearing: Hearing::new(),
         listening: Mutex::new(Instant::now()),
@@ -140,6 +149,11 @@ impl Running {
 }
 
 impl Registry {
+    /// Takes down those that are held because too many fell silent at once; false when nobody is held.
+    pub fn release_silent(&self) -> bool {
+        self.brake.release()
+    }
+
     /// The name of this replica, if ZooKeeper can be reached now.
     fn replica_in_touch(&self) -> Result<ReplicaId, RegistryError> {
         let connection = self.zookeeper.connection().ok_or(RegistryError::NotConnected)?;

@@ -47,6 +47,10 @@ pub struct Metrics {
     pub leases: IntGauge,
     /// `zoogate_lease_expirations_total`
     pub lease_expirations: IntCounter,
+    /// `zoogate_mass_silence_held`
+    pub held: IntGauge,
+    /// `zoogate_mass_silence_holds_total`
+    pub holds: IntCounter,
     /// `zoogate_reconcile_repairs_total{kind}`
     pub repairs: IntCounterVec,
     /// `zoogate_panics_total`
@@ -141,6 +145,16 @@ impl Metrics {
                 &registry,
                 "lease_expirations_total",
                 "Registrations that this replica took down because of silence.",
+            )?,
+            held: gauge(
+                &registry,
+                "mass_silence_held",
+                "Silent registrations that are held because too many fell silent at once.",
+            )?,
+            holds: counter(
+                &registry,
+                "mass_silence_holds_total",
+                "How often registrations were held because too many fell silent at once.",
             )?,
             repairs: counters(
                 &registry,

@@ -12,6 +12,7 @@ pub type Check = Result<(), String>;
 pub struct Readiness {
     // Held for a few instructions and never across an await, hence a plain lock.
     checks: Mutex<BTreeMap<&'static str, Check>>,
+    notes: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Readiness {
@@ -22,6 +23,9 @@ impl Readiness {
     /// Not being asked to stop. The only check that starts out well.
     pub const SHUTDOWN: &'static str = "shutdown";
 
+    /// That registrations which fell silent are held.
+    pub const MASS_SILENCE: &'static str = "mass silence";
+
     /// A replica that has just started: not ready, because nothing has been connected or read.
     #[must_use]
     pub fn new() -> Self {
@@ -31,6 +35,7 @@ impl Readiness {
                 (Self::CATALOG, Err("the catalog has not been read yet".to_owned())),
                 (Self::SHUTDOWN, Ok(())),
             ])),
+            notes: Mutex::default(),
         }
     }
 
@@ -44,6 +49,22 @@ impl Readiness {
                 Err(reason) => log::warn!("check {check} is not ready: {reason}"),
             }
         }
+    }
+
+    /// Sets, or takes away, something that an operator should know and that is no reason to send traffic elsewhere: a
+    /// single line.
+    pub fn note(&self, subject: &'static str, note: Option<String>) {
+        let mut notes = self.notes.lock();
+        match note {
+            Some(note) => drop(notes.insert(subject, note)),
+            None => drop(notes.remove(subject)),
+        }
+    }
+
+    /// Every note with its subject, sorted by that.
+    #[must_use]
+    pub fn notes(&self) -> BTreeMap<&'static str, String> {
+        self.notes.lock().clone()
     }
 
     /// Whether every check is ready.

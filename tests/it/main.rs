@@ -19,6 +19,7 @@ mod fixtures;
 mod govern;
 mod harness;
 mod large;
+mod mass_silence;
 mod openapi;
 mod operations;
 mod outage;
