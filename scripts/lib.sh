@@ -68,6 +68,23 @@ ensure_zookeeper() {
   fi
 }
 
+# fetch_zookeeper VERSION: a server of this version with all that it needs; sets the class path of the tests' servers.
+fetch_zookeeper() {
+  local into=$PWD/target/zookeeper/$1
+  ensure_command java default-jre-headless
+  if [ ! -e "$into/complete" ]; then
+    ensure_command mvn maven
+    say "== fetching ZooKeeper $1"
+    rm -rf -- "$into"
+    mvn --batch-mode --quiet --file tests/zookeeper/pom.xml dependency:copy-dependencies \
+      -Dzookeeper="$1" -DoutputDirectory="$into/jars" -DincludeScope=runtime >&2 ||
+      die "Maven could not fetch ZooKeeper $1; its output is above"
+    # Last, so that a fetch that broke off is repeated.
+    touch "$into/complete"
+  fi
+  export ZOOGATE_TEST_ZOOKEEPER_CLASSPATH="$into/jars/*"
+}
+
 # The Java class path of a server; looks where tests/support/zookeeper.rs looks.
 zookeeper_class_path() {
   if [ -n "${ZOOGATE_TEST_ZOOKEEPER_CLASSPATH:-}" ]; then

@@ -7,7 +7,7 @@ use zookeeper_client::{Acls, CreateMode};
 use crate::support::eventually::{ensure, eventually};
 use crate::support::gateway::{Gateway, Options};
 use crate::support::znodes::Znodes;
-use crate::support::zookeeper::{self, ZooKeeper};
+use crate::support::zookeeper::{self, ZooKeeper, four_letters};
 
 /// Time within which the reason must be known.
 const SOON: Duration = Duration::from_secs(15);
@@ -60,6 +60,10 @@ async fn a_server_that_asks_for_another_authentication_is_named_as_the_reason() 
     ];
     let lines = lines.map(str::to_owned).to_vec();
     let server = ZooKeeper::start(zookeeper::Options { lines, ..Default::default() }).await;
+    if four_letters(server.port(), "srvr").await.unwrap().contains("Zookeeper version: 3.6.") {
+        eprintln!("ZooKeeper 3.6 cannot enforce an authentication");
+        return;
+    }
     let gateway = Options::new(&server.connect_string()).launch().await;
     says(&gateway, &["refused the authentication"]).await;
 }

@@ -90,18 +90,35 @@ impl Options {
         gateway
     }
 
+    /// The connect string, and the roots of a gateway that is to keep away from chroots: then a place of its own in
+    /// ZooKeeper is one that its roots stand in.
+    fn place(&self) -> (&str, Vec<(&'static str, String)>) {
+        let everywhere = (self.connect.as_str(), Vec::new());
+        let Some(start) = self.connect.find('/') else { return everywhere };
+        let (servers, chroot) = self.connect.split_at(start);
+        // Other chroots are what a test is about.
+        let is_place = chroot.starts_with("/test-") && chroot.rfind('/') == Some(0);
+        if !is_place || std::env::var_os("ZOOGATE_TEST_NO_CHROOT").is_none() {
+            return everywhere;
+        }
+        let root = |section, name: &str| (section, format!("{chroot}/{name}"));
+        (servers, vec![root("dubbo", "dubbo"), root("registry", "zoogate")])
+    }
+
     /// The configuration file.
     fn render(&self, http: u16, ops: u16) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
         let span = |span: Duration| quoted(&format!("{}ms", span.as_millis()));
+        let (connect, roots) = self.place();
         let mut settings = vec![
             ("http", "listen", format!("[\"127.0.0.1:{http}\"]")),
             ("ops", "listen", format!("\"127.0.0.1:{ops}\"")),
-            ("zookeeper", "connect", quoted(&self.connect)),
+            ("zookeeper", "connect", quoted(connect)),
             ("zookeeper", "session_timeout", span(self.session)),
             ("zookeeper", "operation_timeout", span(self.session.min(Duration::from_secs(2)))),
             ("mosn", "ttl", span(self.time_to_live)),
         ];
+        settings.extend(roots.iter().map(|(section, root)| (*section, "root", quoted(root))));
         for (section, key, value) in &self.extra {
             settings.retain(|(old_section, old_key, _)| {
                 (old_section, old_key) != (&section.as_str(), &key.as_str())

@@ -74,6 +74,17 @@ struct Server {
 }
 
 impl ZooKeeper {
+    /// Starts the server that a whole test binary shares; it, and its directory, is gone when the binary ends. With
+    /// `ZOOGATE_TEST_ZOOKEEPER_SERVERS=3` it is an ensemble.
+    async fn start_shared() -> Self {
+        let servers = std::env::var("ZOOGATE_TEST_ZOOKEEPER_SERVERS").map_or(1, |text| text.parse().unwrap());
+        let name = format!("zookeeper-shared-{}", std::process::id());
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let mut ensemble = Self::prepare(&Options { servers, ..Options::default() }, &directory, true);
+        ensemble.start_all().await;
+        ensemble
+    }
+
     /// Starts one server with the defaults.
     pub async fn single() -> Self {
         Self::start(Options::default()).await
@@ -105,7 +116,12 @@ impl ZooKeeper {
         let servers = (1..)
             .zip(&members)
             .map(|(id, &(port, _, _))| {
-                let directory = if guarded { base.to_owned() } else { base.join(id.to_string()) };
+                // A guarded one is removed by the guard of its own process.
+                let directory = if guarded {
+                    PathBuf::from(format!("{}-{id}", base.display()))
+                } else {
+                    base.join(id.to_string())
+                };
                 std::fs::create_dir_all(directory.join("data")).unwrap();
                 std::fs::write(directory.join("data/myid"), id.to_string()).unwrap();
                 let configuration = format!(
@@ -242,14 +258,7 @@ impl ZooKeeper {
 /// A place of its own in the one server that all tests of this binary share: for tests that do it no harm.
 pub async fn shared() -> String {
     static SHARED: OnceCell<ZooKeeper> = OnceCell::const_new();
-    let server = SHARED.get_or_init(async || {
-        let name = format!("zookeeper-shared-{}", std::process::id());
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut ensemble = ZooKeeper::prepare(&Options::default(), &directory, true);
-        ensemble.start_all().await;
-        ensemble
-    });
-    server.await.chroot().await
+    SHARED.get_or_init(ZooKeeper::start_shared).await.chroot().await
 }
 
 /// What a server answers to a four letter command.
