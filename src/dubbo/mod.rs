@@ -11,7 +11,7 @@ mod endpoint;
 mod path;
 mod url;
 
-pub use build::{DEFAULT_APPLICATION, DEFAULT_PROTOCOL, consumer_url, provider_url};
+pub use build::{DEFAULT_APPLICATION, DEFAULT_PROTOCOL, consumer_url, methods_text, provider_url};
 pub use check::{
     MAX_INTERFACE_BYTES, MAX_NAME_BYTES, check_host, check_interface, check_method, check_param_key,
     check_param_value, check_protocol, check_url,

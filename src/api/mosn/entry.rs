@@ -129,7 +129,7 @@ impl Entry {
     fn reserved(&self, key: &str, side: Side) -> Option<String> {
         Some(match key {
             "interface" => self.interface.clone(),
-            "methods" => self.methods.join(","),
+            "methods" => dubbo::methods_text(&self.methods),
             "category" => side.folder_name().to_owned(),
             "side" if side == Side::Provider => "provider".to_owned(),
             "side" => "consumer".to_owned(),
