@@ -21,6 +21,7 @@ mod schemas;
 mod settle;
 mod sidecars;
 mod tags;
+mod timestamps;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
