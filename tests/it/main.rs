@@ -29,5 +29,7 @@ mod repair;
 mod replicas;
 mod servicecomb;
 mod sync;
+mod timestamps;
 mod two_worlds;
+mod urls;
 mod watch;
