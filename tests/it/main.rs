@@ -21,6 +21,7 @@ mod govern;
 mod harness;
 mod large;
 mod lists;
+mod many_native;
 mod mass_silence;
 mod native;
 mod openapi;
