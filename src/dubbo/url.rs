@@ -8,7 +8,7 @@ use super::Side;
 use crate::model::short_digest;
 
 /// What old providers wrote before a parameter that consumers may override.
-const DEFAULT_PREFIX: &str = "default.";
+pub const DEFAULT_PREFIX: &str = "default.";
 
 /// Why a text is not the URL of a provider or consumer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
