@@ -16,6 +16,8 @@ mod configurators;
 mod crash;
 mod crowd;
 mod dependencies;
+mod documents;
+mod faults_of_the_original;
 mod fixtures;
 mod govern;
 mod harness;
