@@ -65,13 +65,14 @@ impl Generator {
     /// The name of a provider or consumer that zoogate writes.
     pub fn written_name(&mut self, index: usize) -> String {
         let Given { protocol, host, port, interface, methods, params } = self.provider(index);
-        if index % 2 == 0 {
+        if index.is_multiple_of(2) {
             return encode(&provider_url(
                 &Provider { protocol, host, port, interface, methods, params },
                 1_795_229_889_041,
             ));
         }
-        let (protocol, port) = ((index % 3 == 0).then_some(protocol), (index % 5 == 0).then_some(port));
+        let (protocol, port) =
+            (index.is_multiple_of(3).then_some(protocol), index.is_multiple_of(5).then_some(port));
         let consumer = Consumer { protocol, host, port, interface, methods, params };
         encode(&consumer_url(&consumer, 1_795_229_889_041))
     }

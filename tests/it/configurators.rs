@@ -1,6 +1,7 @@
 //! What others keep beside the providers of an interface, rules for consumers above all, stays whatever happens.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -67,7 +68,7 @@ async fn configurators_and_routers_survive_everything() {
     let unchanged = async |what: &str| assert_eq!(state(&znodes).await, before, "after {what}");
 
     let used = entry(INTERFACE, "10.0.0.1", 20880);
-    gateway.synced("r", &snapshot(&[used.clone()], &[used])).await;
+    gateway.synced("r", &snapshot(from_ref(&used), from_ref(&used))).await;
     unchanged("a sync").await;
     gateway.synced("r", &one_provider(INTERFACE, 20881)).await;
     unchanged("a change").await;

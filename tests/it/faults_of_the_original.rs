@@ -1,6 +1,7 @@
 //! What the registry of the original sidecar did wrong, and zoogate must not: docs/mosn-faults.md names the test for each
 //! of its faults, and those that stand nowhere else stand here.
 
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -152,7 +153,7 @@ async fn a_broken_connection_keeps_the_session_and_touches_no_znode() {
     options.session = Duration::from_secs(5);
     let gateway = options.start().await;
     let own = entry("demo.Echo", "10.0.0.1", 20880);
-    let snapshot = snapshot(&[own.clone()], &[own]);
+    let snapshot = snapshot(from_ref(&own), from_ref(&own));
     assert_eq!(gateway.synced("r", &snapshot).await, 1);
     let znodes = Znodes::connect(&zookeeper.connect_string()).await;
     let replicas = znodes.tree("/zoogate/replicas").await;

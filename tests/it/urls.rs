@@ -1,6 +1,7 @@
 //! The provider and consumer URLs of sidecars in the tree that Dubbo's consumers read.
 
 use std::collections::BTreeMap;
+use std::slice::from_ref;
 
 use serde_json::{Value, json};
 
@@ -198,7 +199,7 @@ async fn the_folders_of_an_interface_are_made_when_needed_and_never_deleted() {
     };
     let provider = entry("demo.Provided", "10.0.0.1", 20880);
     let consumer = entry("demo.Used", "10.0.0.1", 20880);
-    gateway.synced("r", &snapshot(&[provider.clone()], &[consumer])).await;
+    gateway.synced("r", &snapshot(from_ref(&provider), &[consumer])).await;
     for path in folders("demo.Provided").iter().chain(&folders("demo.Used")) {
         assert!(znodes.exists(path).await, "{path}");
     }
