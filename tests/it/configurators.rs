@@ -14,7 +14,7 @@ use crate::support::zookeeper;
 
 const INTERFACE: &str = "demo.Ruled";
 /// A sidecar that falls silent is taken down after this.
-const TIME_TO_LIVE: Duration = Duration::from_secs(3);
+const TIME_TO_LIVE: Duration = Duration::from_secs(10);
 /// Time within which everything must have happened that takes seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Left-overs go when two looks in a row, half a minute apart, have found them.
