@@ -32,6 +32,7 @@ impl Core {
                 window: config.mass_silence.window,
                 longest_hold: config.mass_silence.longest_hold,
             },
+            list_warning: config.dubbo.list_warning,
             quotas: registry::Quotas {
                 microservices: config.servicecomb.quota_services,
                 instances: config.servicecomb.quota_instances,

@@ -4,6 +4,7 @@
 
 mod answers;
 mod attributes;
+mod child_lists;
 mod dependencies;
 mod find;
 mod leases;
@@ -62,9 +63,11 @@ struct Freshness {
 }
 
 impl Catalog {
-    /// An empty catalog, stale until its feed has read everything once.
-    pub fn new(layout: Layout, metrics: Arc<Metrics>) -> Self {
-        let state = state::State::default();
+    /// An empty catalog, stale until its feed has read everything once. A list of providers or consumers that exceeds
+    /// `list_warning` bytes is reported.
+    pub fn new(layout: Layout, list_warning: usize, metrics: Arc<Metrics>) -> Self {
+        let mut state = state::State::default();
+        state.nodes.lists = child_lists::ChildLists::new(list_warning);
         let watchers = state.watchers.clone();
         Self {
             layout,
@@ -331,6 +334,10 @@ impl Catalog {
         self.metrics.mirror_instances.set(i64::try_from(instances).unwrap_or(i64::MAX));
         self.metrics.leases.set(i64::try_from(state.leases.count()).unwrap_or(i64::MAX));
         self.metrics.mirror_revision.set(state.zxid);
+        let lists = &state.nodes.lists;
+        self.metrics.longest_list.set(i64::try_from(lists.longest()).unwrap_or(i64::MAX));
+        let long_lists = lists.interfaces_over_warning();
+        self.metrics.long_lists.set(i64::try_from(long_lists).unwrap_or(i64::MAX));
         self.metrics.watch_subscribers.set(i64::try_from(self.watchers.count()).unwrap_or(i64::MAX));
         drop(state);
         self.metrics.mirror_staleness.set(self.stale_for().map_or(0.0, |time| time.as_secs_f64()));

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::child_lists::ChildLists;
 use super::providers::provider_instance;
 use super::services::Services;
 use super::state::unreadable;
-use crate::dubbo::{self, ServiceUrl};
+use crate::dubbo::{self, ServiceUrl, Side};
 use crate::model::{Ownership, Registrant, SnapshotPart, Tenant};
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Place, Stat, parse_owner};
@@ -51,6 +52,8 @@ pub(super) struct ServiceNodes {
     interfaces: HashMap<String, Interface>,
     /// Consumers, by path.
     consumers: HashMap<String, ServiceNode>,
+    /// How long their lists are.
+    pub lists: ChildLists,
 }
 
 impl ServiceNodes {
@@ -176,6 +179,11 @@ impl ServiceNodes {
                 Err(error) => unreadable(metrics, reported, "dubbo", interface, name, &error),
             }
         }
+        match (reported, now.is_some()) {
+            (false, true) => self.lists.add(interface, Side::Provider, name),
+            (true, false) => self.lists.remove(interface, Side::Provider, name),
+            _ => {}
+        }
         let lost = lost_owners(before, now.as_ref().map(|(node, _)| node));
         if let Some((node, _)) = now {
             nodes.insert(name.to_owned(), node);
@@ -186,7 +194,16 @@ impl ServiceNodes {
     /// Takes a consumer as it was read; answers those who may have lost it.
     pub fn consumer(&mut self, path: &str, state: Option<(&[u8], &Stat)>) -> Vec<Registrant> {
         let now = state.map(|(data, stat)| ServiceNode::read(data, stat));
-        let lost = lost_owners(self.consumers.remove(path), now.as_ref());
+        let before = self.consumers.remove(path);
+        let mut parts = path.rsplit('/');
+        if let (Some(name), Some(interface)) = (parts.next(), parts.nth(1)) {
+            match (&before, &now) {
+                (None, Some(_)) => self.lists.add(interface, Side::Consumer, name),
+                (Some(_), None) => self.lists.remove(interface, Side::Consumer, name),
+                _ => {}
+            }
+        }
+        let lost = lost_owners(before, now.as_ref());
         if let Some(node) = now {
             self.consumers.insert(path.to_owned(), node);
         }

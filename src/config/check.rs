@@ -118,6 +118,7 @@ fn check_dialects(config: &Config) -> Checked {
     lasts("mosn.ttl", config.mosn.ttl, SECOND..=HOUR)?;
     lasts("mosn.snapshot_retention", config.mosn.snapshot_retention, config.mosn.ttl..=365 * DAY)?;
     within("mosn.max_entries", config.mosn.max_entries, 1..=100_000, "entries")?;
+    within("dubbo.list_warning", config.dubbo.list_warning, KIB..=64 * MIB, "bytes")?;
     let servicecomb = &config.servicecomb;
     within("servicecomb.max_body", servicecomb.max_body, KIB..=64 * MIB, "bytes")?;
     within("servicecomb.max_instance_body", servicecomb.max_instance_body, 256..=MIB, "bytes")?;

@@ -185,6 +185,9 @@ pub struct MassSilence {
 pub struct Dubbo {
     /// The folder of interfaces, an absolute path under the chroot.
     pub root: String,
+    /// Bytes of the names of an interface's providers, or consumers, past which they are reported, 1 KiB to 64 MiB.
+    #[serde(deserialize_with = "values::whole")]
+    pub list_warning: usize,
 }
 
 /// `[registry]`: where zoogate keeps its own.

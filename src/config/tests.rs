@@ -87,7 +87,7 @@ fn the_defaults_are_the_ones_that_are_promised() {
             quota_tags: 100,
             max_watchers: 10_000,
         },
-        dubbo: Dubbo { root: "/dubbo".to_owned() },
+        dubbo: Dubbo { root: "/dubbo".to_owned(), list_warning: 786_432 },
         registry: Registry { root: "/zoogate".to_owned() },
         log: Log { filter: "info".to_owned() },
     };
@@ -242,6 +242,8 @@ fn a_value_that_is_malformed_or_out_of_bounds_is_refused_with_the_name_of_its_ke
         ("dubbo.root", "/a/../b"),
         ("dubbo.root", "/a b"),
         ("dubbo.root", "/zookeeper/dubbo"),
+        ("dubbo.list_warning", "1023"),
+        ("dubbo.list_warning", "67108865"),
         ("registry.root", ""),
         ("registry.root", "/dubbo"),
         ("registry.root", "/dubbo/zoogate"),

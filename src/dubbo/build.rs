@@ -15,19 +15,30 @@ pub const DEFAULT_PROTOCOL: &str = "dubbo";
 /// Version of the Dubbo wire protocol, which consumers read as "any 2.x".
 pub(super) const DUBBO_VERSION: &str = "2.0.2";
 
+/// Revision of an entry without a version. Nobody matches it, but old readers in Python fail without one.
+const NO_REVISION: &str = "0.0.0";
+
+/// What stands for an unknown set of methods, as in Dubbo itself: some readers fail on a URL without methods.
+const ANY_METHOD: &str = "*";
+
+/// What the URL says of the methods of an entry.
+pub fn methods_text(methods: &[String]) -> String {
+    if methods.is_empty() { ANY_METHOD.to_owned() } else { methods.join(",") }
+}
+
 /// The whole URL of a provider, not encoded. `timestamp_ms`, milliseconds since the Unix epoch, stands in it unless the
 /// provider's parameters bring their own. Deterministic: the same provider at the same time gives the same text.
 pub fn provider_url(provider: &Provider, timestamp_ms: i64) -> String {
-    let version = provider.params.get("version").map(String::as_str);
+    let version = provider.params.get("version").map(String::as_str).filter(|version| !version.is_empty());
     // A JavaScript reader loses the first parameter: `anyhost` sorts first and nobody needs it.
     let defaults = [
         ("anyhost", "true"),
         ("application", DEFAULT_APPLICATION),
         ("dubbo", DUBBO_VERSION),
-        ("revision", version.unwrap_or_default()),
+        ("revision", version.unwrap_or(NO_REVISION)),
         ("timestamp", &timestamp_ms.to_string()),
     ];
-    let methods = provider.methods.join(",");
+    let methods = methods_text(&provider.methods);
     let fixed = [("interface", provider.interface.as_str()), ("methods", &methods), ("side", "provider")];
     ServiceUrl {
         protocol: provider.protocol.clone(),
@@ -47,7 +58,7 @@ pub fn consumer_url(consumer: &Consumer, timestamp_ms: i64) -> String {
         ("dubbo", DUBBO_VERSION),
         ("timestamp", &timestamp_ms.to_string()),
     ];
-    let methods = consumer.methods.join(",");
+    let methods = methods_text(&consumer.methods);
     let fixed = [
         ("category", Side::Consumer.folder_name()),
         ("interface", consumer.interface.as_str()),
@@ -136,13 +147,29 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_provider_has_no_empty_parameters() {
+    fn a_bare_provider_has_no_empty_parameters_and_what_old_readers_need() {
         let bare =
             Provider { methods: vec![], params: params(&[("group", "")]), host: "::1".into(), ..provider() };
         assert_eq!(
             provider_url(&bare, 1),
             "dubbo://[::1]:20880/org.demo.Echo?anyhost=true&application=default&dubbo=2.0.2\
-             &interface=org.demo.Echo&side=provider&timestamp=1",
+             &interface=org.demo.Echo&methods=*&revision=0.0.0&side=provider&timestamp=1",
+        );
+    }
+
+    #[test]
+    fn a_bare_consumer_at_an_ipv6_address_can_be_read_by_java() {
+        let bare = Consumer {
+            methods: vec![],
+            params: BTreeMap::new(),
+            host: "::1".into(),
+            protocol: None,
+            ..consumer()
+        };
+        assert_eq!(
+            consumer_url(&bare, 1),
+            "consumer://[::1]:0/org.demo.Echo?application=default&category=consumers&check=false&dubbo=2.0.2\
+             &interface=org.demo.Echo&methods=*&side=consumer&timestamp=1",
         );
     }
 
@@ -189,10 +216,33 @@ mod tests {
             prop_assert_eq!(&url.host, &provider.host);
             prop_assert_eq!(url.port, Some(provider.port));
             prop_assert_eq!(url.timestamp(), Some(42));
-            prop_assert_eq!(url.param("methods").unwrap_or_default(), provider.methods.join(","));
+            let methods = methods_text(&provider.methods);
+            prop_assert_eq!(url.param("methods"), Some(methods.as_str()));
             for (key, value) in &provider.params {
                 prop_assert_eq!(url.param(key), Some(value.as_str()));
             }
+        }
+
+        #[test]
+        fn a_consumer_survives_its_url_and_its_znode_name(
+            interface in "[a-zA-Z][a-zA-Z0-9.$_-]{0,30}",
+            protocol in proptest::option::of("(dubbo|tri)(,rest)?"),
+            host in "10\\.0\\.0\\.[1-9]|::[1-9]|h[a-z]{0,9}",
+            port in proptest::option::of(1u16..),
+            methods in proptest::collection::vec("[a-z][A-Za-z0-9]{0,8}", 0..4),
+            version in proptest::option::of("[0-9.]{1,5}"),
+        ) {
+            prop_assume!(check_interface(&interface).is_ok());
+            let params = version.into_iter().map(|version| ("version".to_owned(), version)).collect();
+            let consumer = Consumer { interface, protocol, host, port, methods, params };
+            let text = consumer_url(&consumer, 42);
+            let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
+            prop_assert_eq!(url.to_string(), text);
+            let key = url.entry_key();
+            prop_assert_eq!((key.side, &key.interface), (Side::Consumer, &consumer.interface));
+            prop_assert_eq!(key.protocol, consumer.protocol.unwrap_or_default());
+            prop_assert_eq!((&key.host, key.port), (&consumer.host, consumer.port));
+            prop_assert_eq!(url.param("version"), consumer.params.get("version").map(String::as_str));
         }
     }
 }

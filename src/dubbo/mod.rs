@@ -11,7 +11,7 @@ mod endpoint;
 mod path;
 mod url;
 
-pub use build::{DEFAULT_APPLICATION, DEFAULT_PROTOCOL, consumer_url, provider_url};
+pub use build::{DEFAULT_APPLICATION, DEFAULT_PROTOCOL, consumer_url, methods_text, provider_url};
 pub use check::{
     MAX_INTERFACE_BYTES, MAX_NAME_BYTES, check_host, check_interface, check_method, check_param_key,
     check_param_value, check_protocol, check_url,
@@ -19,4 +19,4 @@ pub use check::{
 pub use encoding::{DecodeError, decode, encode};
 pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
-pub use url::{EntryKey, ServiceUrl, UrlError};
+pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError};

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Side;
+use crate::model::short_digest;
+
+/// What old providers wrote before a parameter that consumers may override.
+pub const DEFAULT_PREFIX: &str = "default.";
 
 /// Why a text is not the URL of a provider or consumer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,8 +22,8 @@ pub enum UrlError {
     /// A bracket of an IPv6 literal is missing, or something else than a port follows it.
     #[error("bad address {0}")]
     Address(String),
-    /// The port is no number up to 65535.
-    #[error("bad port {0}")]
+    /// The port is no number up to 65535; nothing behind a colon is none either.
+    #[error("bad port {0:?}")]
     Port(String),
 }
 
@@ -40,6 +44,16 @@ pub struct EntryKey {
     pub host: String,
     /// Port, if there is one.
     pub port: Option<u16>,
+}
+
+impl EntryKey {
+    /// Sixteen hex digits that stand for it where the whole would be too long.
+    pub fn digest(&self) -> String {
+        let Self { side, interface, group, version, protocol, host, port } = self;
+        let port = port.map(|port| port.to_string()).unwrap_or_default();
+        let parts = [side.folder_name(), interface, group, version, protocol, host, &port];
+        format!("{:016x}", short_digest(parts.join("\0").as_bytes()))
+    }
 }
 
 /// `<interface>` with group and version, at its address: how an error names an entry.
@@ -65,35 +79,31 @@ pub struct ServiceUrl {
     pub host: String,
     /// Port; `None` also for 0, which nobody can connect to.
     pub port: Option<u16>,
-    /// Path without its leading slash.
+    /// Path without its leading slashes.
     pub path: String,
-    /// Parameters as written, sorted by key. One without `=` is its own value, as in Dubbo.
+    /// Parameters, sorted by key. One without `=` is empty, and `default.group` of old providers counts as `group` unless
+    /// that is given as well, both as in Dubbo 3.
     pub params: BTreeMap<String, String>,
 }
 
 impl ServiceUrl {
-    /// Reads the decoded text of a URL. Of a parameter that is given twice the last one counts.
+    /// Reads the decoded text of a URL as Dubbo 3 does (`URLStrParser`). Of a parameter that is given twice the last
+    /// one counts.
     ///
     /// # Errors
     /// [`UrlError`] when there is no protocol or no usable address in it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (body, query) = text.split_once('?').unwrap_or((text, ""));
+        let body = body.split_once('#').map_or(body, |(before, _)| before);
         let (protocol, rest) = body.split_once("://").ok_or(UrlError::NoProtocol)?;
         if protocol.is_empty() {
             return Err(UrlError::NoProtocol);
         }
-        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let authority = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
         let (host, port) = split_address(authority)?;
-        let params = query
-            .split(['&', ';'])
-            .filter(|part| !part.is_empty())
-            .map(|part| part.split_once('=').unwrap_or((part, part)))
-            .filter(|(key, _)| !key.is_empty())
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
-        Ok(Self { protocol: protocol.to_owned(), host, port, path: path.to_owned(), params })
+        let (protocol, path) = (protocol.to_owned(), path.trim_start_matches('/').to_owned());
+        Ok(Self { protocol, host, port, path, params: split_query(query) })
     }
 
     /// Name of the interface: the parameter, else the path.
@@ -144,10 +154,10 @@ impl ServiceUrl {
         self.param("timestamp")?.parse().ok()
     }
 
-    /// Whether consumers may call it: neither `enabled=false` nor `disabled=true`.
+    /// Whether consumers may call it: neither `enabled=false` nor `disabled=true`. To Dubbo, all but `true` is false.
     pub fn is_enabled(&self) -> bool {
-        let says = |key, value| self.param(key).is_some_and(|given| given.eq_ignore_ascii_case(value));
-        !says("enabled", "false") && !says("disabled", "true")
+        let is_true = |value: &str| value.eq_ignore_ascii_case("true");
+        self.param("enabled").is_none_or(is_true) && !self.param("disabled").is_some_and(is_true)
     }
 
     /// `host:port`, with brackets around an IPv6 literal; only the host when there is no port.
@@ -159,7 +169,14 @@ impl ServiceUrl {
 /// The whole URL with its parameters sorted by key and not encoded, which is what Dubbo expects inside a name.
 impl fmt::Display for ServiceUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}://{}/{}", self.protocol, self.address(), self.path)?;
+        write!(formatter, "{}://{}", self.protocol, self.address())?;
+        if self.port.is_none() && self.host.contains(':') {
+            // Java takes what follows the last colon for a port, and gives up the whole folder when it is none.
+            formatter.write_str(":0")?;
+        }
+        if !self.path.is_empty() {
+            write!(formatter, "/{}", self.path)?;
+        }
         let mut separator = '?';
         for (key, value) in &self.params {
             write!(formatter, "{separator}{key}={value}")?;
@@ -179,27 +196,50 @@ fn address(host: &str, port: Option<u16>) -> String {
 
 /// Splits `host:port`. Without brackets the last colon counts, also in an IPv6 literal: Dubbo reads it so.
 fn split_address(authority: &str) -> Result<(String, Option<u16>), UrlError> {
-    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-        let (host, after) = rest.split_once(']').ok_or_else(|| UrlError::Address(authority.to_owned()))?;
-        match after.strip_prefix(':') {
-            Some(port) => (host, port),
-            None if after.is_empty() => (host, ""),
-            None => return Err(UrlError::Address(authority.to_owned())),
-        }
-    } else {
-        authority.rsplit_once(':').unwrap_or((authority, ""))
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => match rest.rsplit_once(']').ok_or_else(|| UrlError::Address(authority.to_owned()))? {
+            (host, "") => (host, None),
+            (host, after) => {
+                let port = after.strip_prefix(':').ok_or_else(|| UrlError::Address(authority.to_owned()))?;
+                (host, Some(port))
+            }
+        },
+        // The zone of an IPv6 literal stands behind the last colon of one without a port.
+        None => match authority.rsplit_once(':').filter(|(_, port)| !port.contains('%')) {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
     };
     if host.is_empty() {
         return Err(UrlError::NoHost);
     }
-    if port.is_empty() {
-        return Ok((host.to_owned(), None));
+    let port = port.map(read_port).transpose()?.flatten();
+    Ok((host.to_owned(), port))
+}
+
+fn read_port(text: &str) -> Result<Option<u16>, UrlError> {
+    let digits_only = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u16>() {
+        Ok(number) if digits_only => Ok(Some(number).filter(|number| *number != 0)),
+        _ => Err(UrlError::Port(text.to_owned())),
     }
-    let digits_only = port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse::<u16>() {
-        Ok(number) if digits_only => Ok((host.to_owned(), Some(number).filter(|number| *number != 0))),
-        _ => Err(UrlError::Port(port.to_owned())),
+}
+
+/// The parameters of a query.
+fn split_query(query: &str) -> BTreeMap<String, String> {
+    let mut params = BTreeMap::new();
+    for part in query.split(['&', ';']) {
+        let part = part.trim_start_matches('=');
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        if key.is_empty() {
+            continue;
+        }
+        params.insert(key.to_owned(), value.to_owned());
+        if let Some(key) = key.strip_prefix(DEFAULT_PREFIX).filter(|key| !key.is_empty()) {
+            params.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        }
     }
+    params
 }
 
 #[cfg(test)]

@@ -40,9 +40,18 @@ fn the_parameter_names_the_interface_when_a_context_path_precedes_it() {
 
 #[test]
 fn odd_queries_are_read_like_dubbo_reads_them() {
-    let url = parsed("dubbo://h:1/i?a=1&&b&c=&=x&a=2;d=x=y");
+    let url = parsed("dubbo://h:1/i?a=1&&b&c=&=x&==y=z&=&a=2;d=x=y");
     let params: Vec<_> = url.params.iter().map(|(key, value)| format!("{key}:{value}")).collect();
-    assert_eq!(params, ["a:2", "b:b", "c:", "d:x=y"]);
+    assert_eq!(params, ["a:2", "b:", "c:", "d:x=y", "x:", "y:z"]);
+}
+
+#[test]
+fn a_default_of_an_old_provider_counts_unless_the_parameter_itself_is_there() {
+    for query in ["default.group=g&default.version=1", "default.version=2&version=1&default.group=g"] {
+        let key = parsed(&format!("dubbo://h:1/i?{query}")).entry_key();
+        assert_eq!((key.group.as_str(), key.version.as_str()), ("g", "1"), "{query}");
+    }
+    assert_eq!(parsed("dubbo://h:1/i?default.=x").params.len(), 1);
 }
 
 #[test]
@@ -52,6 +61,15 @@ fn ipv6_hosts_lose_their_brackets_and_get_them_back() {
     assert_eq!(url.to_string(), "dubbo://[2001:db8::1]:20880/i?x=1");
     assert_eq!(parsed("consumer://[::1]/i").address(), "[::1]");
     assert_eq!(parsed("dubbo://2001:db8:0:0:0:0:0:1:20880/i").port, Some(20880));
+    assert_eq!(parsed("dubbo://fe80::1%eth0/i").host, "fe80::1%eth0");
+    assert_eq!(parsed("dubbo://[fe80::1%eth0]:20880/i").address(), "[fe80::1%eth0]:20880");
+}
+
+#[test]
+fn an_ipv6_address_without_a_port_is_written_so_that_java_can_read_it() {
+    let url = parsed("consumer://[2001:db8::1]/i?x=1");
+    assert_eq!(url.to_string(), "consumer://[2001:db8::1]:0/i?x=1");
+    assert_eq!(parsed(&url.to_string()), url);
 }
 
 #[test]
@@ -66,10 +84,13 @@ fn a_url_without_a_usable_address_is_refused() {
         ("demo.Echo", UrlError::NoProtocol),
         ("://h:1/i", UrlError::NoProtocol),
         ("x?u=dubbo://h:1/i", UrlError::NoProtocol),
+        ("x#dubbo://h:1/i", UrlError::NoProtocol),
+        ("dubbo:/h:1/i", UrlError::NoProtocol),
         ("dubbo:///i", UrlError::NoHost),
         ("dubbo://:20880/i", UrlError::NoHost),
         ("dubbo://[]:1/i", UrlError::NoHost),
         ("dubbo://h:abc/i", UrlError::Port("abc".into())),
+        ("dubbo://h:/i", UrlError::Port("".into())),
         ("dubbo://h:+80/i", UrlError::Port("+80".into())),
         ("dubbo://h:65536/i", UrlError::Port("65536".into())),
         ("dubbo://[::1/i", UrlError::Address("[::1".into())),
@@ -114,18 +135,21 @@ fn groups_versions_and_sides_keep_entries_apart() {
         "consumer://h:1/i?protocol=dubbo",
     ] {
         assert_ne!(plain, key(other), "{other}");
+        assert_ne!(plain.digest(), key(other).digest(), "{other}");
     }
+    assert_eq!(plain.digest(), key("dubbo://h:1/i?timestamp=1").digest());
     assert_ne!(key("consumer://h/i?protocol=dubbo"), key("consumer://h/i?protocol=tri"));
     assert_eq!(key("dubbo://[::1]:1/i?group=g&version=2").to_string(), "g/i:2 at [::1]:1");
 }
 
 #[test]
 fn a_disabled_provider_is_recognised() {
-    for text in ["dubbo://h:1/i?enabled=false", "dubbo://h:1/i?disabled=true", "dubbo://h:1/i?enabled=FALSE"]
-    {
-        assert!(!parsed(text).is_enabled(), "{text}");
+    for query in ["enabled=false", "disabled=true", "enabled=FALSE", "enabled=no", "disabled=True"] {
+        assert!(!parsed(&format!("dubbo://h:1/i?{query}")).is_enabled(), "{query}");
     }
-    assert!(parsed("dubbo://h:1/i?enabled=true&disabled=false").is_enabled());
+    for query in ["enabled=true&disabled=false", "enabled=&disabled=", "enabled&disabled", "disabled=yes"] {
+        assert!(parsed(&format!("dubbo://h:1/i?{query}")).is_enabled(), "{query}");
+    }
 }
 
 proptest! {
@@ -140,6 +164,18 @@ proptest! {
     ) {
         if let Ok(url) = ServiceUrl::parse(&text) {
             let _ = (url.entry_key(), url.interface().len(), url.is_enabled(), url.timestamp());
+            prop_assert_eq!(ServiceUrl::parse(&url.to_string()), Ok(url));
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_read_reads_the_same_once_it_is_written_anew(
+        address in "\\[?[a-f0-9:%.\\]]{1,8}(:[0-9]{0,5})?",
+        path in "[a-z/.]{0,4}",
+        query in "((default\\.)?[ab=]{0,3}[=&;]){0,6}",
+    ) {
+        if let Ok(url) = ServiceUrl::parse(&format!("dubbo://{address}/{path}?{query}")) {
+            prop_assert_eq!(ServiceUrl::parse(&url.to_string()), Ok(url));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The JSON that stands in znodes: compact, with a stable order of keys, readable with `zkCli.sh get`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,15 @@ pub struct SnapshotDocument {
     /// How a snapshot with many entries is kept in parts, so that changing one entry rewrites little.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
+    /// The timestamps of the entries that were taken down because the sidecar fell silent: they get them back when it
+    /// returns.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timestamps: Timestamps,
 }
+
+/// Digests of the keys of entries, by the timestamp in their URLs in Unix milliseconds. Entries that were registered
+/// together share one.
+pub type Timestamps = BTreeMap<i64, BTreeSet<String>>;
 
 /// How a snapshot is spread over the children of its document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ mod snapshot;
 pub use digest::{hex_digest, short_digest};
 pub use documents::{
     DependencyDocument, InstanceDocument, Ownership, Parts, SchemaDocument, SnapshotDocument, SnapshotPart,
-    part_name,
+    Timestamps, part_name,
 };
 pub use instance::{DataCenter, HealthCheck, Instance, InstanceStatus};
 pub use microservice::{Framework, Microservice, MicroserviceKey, ServiceKey, ServicePath};

@@ -11,7 +11,8 @@ use futures::stream::{self, StreamExt};
 use tokio::time::sleep;
 
 use super::brake::{Turn, Verdict};
-use super::plan::{Plan, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
+use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
+use super::timestamps::remember;
 use super::{Registry, RegistryError};
 use crate::model::{Instance, Registrant, ReplicaId, SnapshotPart};
 use crate::telemetry::Readiness;
@@ -281,20 +282,19 @@ impl Registry {
                 Some(record) if !record.is_empty() || record.damaged => {
                     let mut plan = Plan::default();
                     let nothing = SnapshotPart::default();
-                    let peer = &record.document.peer;
-                    // The document stays, empty, so that its version goes on growing when the sidecar returns.
+                    let entries = record.entries();
                     let limit = self.zookeeper.max_transaction_bytes();
-                    plan_snapshot(
-                        &self.catalog,
-                        layout,
-                        limit,
-                        (sidecar, peer),
-                        Some(&record),
-                        &nothing,
-                        &mut plan,
-                    );
+                    // The document stays, empty, so that its version goes on growing when the sidecar returns.
+                    let change = SnapshotChange {
+                        sidecar,
+                        peer: &record.document.peer,
+                        record: Some(&record),
+                        after: &nothing,
+                        timestamps: remember(&entries, limit / 2),
+                    };
+                    plan_snapshot(&self.catalog, layout, limit, change, &mut plan);
                     plan_no_lease(&self.catalog, layout, registrant, &mut plan);
-                    plan_entries(&self.catalog, layout, registrant, &record.entries(), &nothing, &mut plan)?;
+                    plan_entries(&self.catalog, layout, registrant, &entries, &nothing, &mut plan)?;
                     plan
                 }
                 _ => self.plan_lease_only(registrant),

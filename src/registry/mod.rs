@@ -21,6 +21,7 @@ mod schemas;
 mod settle;
 mod sidecars;
 mod tags;
+mod timestamps;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,6 +54,8 @@ pub struct Options {
     pub snapshot_retention: Duration,
     /// When silence is not believed.
     pub brake: BrakeOptions,
+    /// Bytes of the names of an interface's providers, or consumers, past which they are reported.
+    pub list_warning: usize,
     /// How much there may be.
     pub quotas: Quotas,
 }
@@ -105,7 +108,7 @@ pub fn start(
 ) -> Running {
     let layout =
         Layout { dubbo_root: zookeeper.dubbo_root.clone(), registry_root: zookeeper.registry_root.clone() };
-    let catalog = Arc::new(Catalog::new(layout, metrics.clone()));
+    let catalog = Arc::new(Catalog::new(layout, options.list_warning, metrics.clone()));
     let zookeeper = ZooKeeper::start(zookeeper, metrics.clone(), readiness.clone(), catalog.clone());
     catalog.set_source(&zookeeper);
     let (recorder, noted) = Recorder::new();

@@ -6,7 +6,7 @@ use super::RegistryError;
 use crate::catalog::{Catalog, SnapshotRecord};
 use crate::dubbo::{ServiceUrl, Side, znode_path};
 use crate::model::{
-    Ownership, Parts, Registrant, ReplicaId, SidecarId, SnapshotDocument, SnapshotPart, part_name,
+    Ownership, Parts, Registrant, ReplicaId, SidecarId, SnapshotDocument, SnapshotPart, Timestamps, part_name,
 };
 use crate::zookeeper::{Layout, Transaction};
 
@@ -148,21 +148,35 @@ pub(super) fn to_json<T: serde::Serialize>(document: &T) -> String {
     serde_json::to_string(document).unwrap_or_default()
 }
 
-/// Makes the document of the sidecar `id`, which `peer` speaks for, hold `after`. `limit` is that of a transaction.
+/// What the document of a sidecar is to say.
+pub(super) struct SnapshotChange<'a> {
+    /// Whose document it is.
+    pub sidecar: &'a SidecarId,
+    /// The address that speaks for it.
+    pub peer: &'a str,
+    /// What stands there.
+    pub record: Option<&'a SnapshotRecord>,
+    /// The entries that it is to hold.
+    pub after: &'a SnapshotPart,
+    /// What it is to remember of entries that it no longer holds.
+    pub timestamps: Timestamps,
+}
+
+/// Makes the document of a sidecar say what `change` says. `limit` is that of a transaction.
 pub(super) fn plan_snapshot(
     catalog: &Catalog,
     layout: &Layout,
     limit: usize,
-    (id, peer): (&SidecarId, &str),
-    record: Option<&SnapshotRecord>,
-    after: &SnapshotPart,
+    change: SnapshotChange<'_>,
     plan: &mut Plan,
 ) {
-    let path = layout.document(&Registrant::Sidecar(id.clone()));
+    let SnapshotChange { sidecar, peer, record, after, timestamps } = change;
+    let path = layout.document(&Registrant::Sidecar(sidecar.clone()));
     let count = part_count(record, after.bytes(), limit);
-    let (document, parts) = snapshot_documents(id, peer, after, count);
+    let (document, parts) = snapshot_documents(sidecar, peer, after, count);
+    let document = SnapshotDocument { timestamps, ..document };
     plan_document(catalog, path, to_json(&document), record.map(|record| record.version), plan);
-    plan_parts(layout, id, record, &parts, plan);
+    plan_parts(layout, sidecar, record, &parts, plan);
 }
 
 /// The document of a snapshot, and its parts by name.
@@ -178,6 +192,7 @@ pub(super) fn snapshot_documents(
         providers: BTreeSet::new(),
         consumers: BTreeSet::new(),
         parts: None,
+        timestamps: Timestamps::new(),
     };
     if count == 0 {
         document.providers.clone_from(&entries.providers);

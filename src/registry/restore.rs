@@ -26,7 +26,8 @@ impl Registry {
         let _change = ear.change.lock().await;
         let entries = lost.entries();
         let count = lost.document.parts.as_ref().map_or(0, |parts| parts.count);
-        let (document, parts) = snapshot_documents(sidecar, &lost.document.peer, &entries, count);
+        let (mut document, parts) = snapshot_documents(sidecar, &lost.document.peer, &entries, count);
+        document.timestamps.clone_from(&lost.document.timestamps);
         if lost.document.parts.as_ref().is_some_and(|known| known.digest != entries.digest()) {
             // Only a part of it is known: the sidecar's next sync writes the whole.
             return Ok(());

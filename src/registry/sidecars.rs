@@ -1,13 +1,14 @@
 //! The use cases of sidecars: a snapshot comes in whole, and ZooKeeper is made to match it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::clock::unix_millis;
-use super::plan::{Plan, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
+use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
+use super::timestamps::wanted_entries;
 use super::{Registry, RegistryError};
 use crate::catalog::SnapshotRecord;
-use crate::dubbo::{EntryKey, ServiceUrl, consumer_url, provider_url};
-use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport};
+use crate::dubbo::ServiceUrl;
+use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
 
 impl Registry {
     /// Makes ZooKeeper match `snapshot`, the whole of what `sidecar` provides and consumes, in one transaction.
@@ -38,20 +39,21 @@ impl Registry {
                 before.providers.extend(standing.providers);
                 before.consumers.extend(standing.consumers);
             }
-            let after = wanted_entries(&before, &snapshot, now);
+            let remembered = record.as_ref().map(|record| &record.document.timestamps);
+            let after = wanted_entries(&before, remembered, &snapshot, now);
             let mut plan = Plan::default();
             let version = record.as_ref().map(|record| record.version).or(unreadable).map_or(0, version_of);
             let changed = record.is_none() || torn || before != after;
             if changed {
-                plan_snapshot(
-                    &self.catalog,
-                    &self.zookeeper.layout,
-                    self.zookeeper.max_transaction_bytes(),
-                    (sidecar, peer),
-                    record.as_ref(),
-                    &after,
-                    &mut plan,
-                );
+                let change = SnapshotChange {
+                    sidecar,
+                    peer,
+                    record: record.as_ref(),
+                    after: &after,
+                    timestamps: Timestamps::new(),
+                };
+                let limit = self.zookeeper.max_transaction_bytes();
+                plan_snapshot(&self.catalog, &self.zookeeper.layout, limit, change, &mut plan);
                 plan_entries(&self.catalog, &self.zookeeper.layout, &registrant, &before, &after, &mut plan)?;
             } else if let Some(record) = &record {
                 // Guards the mark below against a document that was changed meanwhile.
@@ -117,54 +119,4 @@ impl Registry {
 /// The version that clients see of a document with this `dataVersion`: the first is 1, and 0 stands for failures.
 fn version_of(data_version: i32) -> u64 {
     u64::try_from(data_version).unwrap_or(0) + 1
-}
-
-/// The URLs that `snapshot` stands as. What was registered before under the same key keeps its timestamp: a new one
-/// would make Java consumers warm the provider up again.
-fn wanted_entries(before: &SnapshotPart, snapshot: &Snapshot, now: i64) -> SnapshotPart {
-    let urls = before.providers.iter().chain(&before.consumers);
-    let parsed = urls.filter_map(|url| ServiceUrl::parse(url).ok());
-    let timestamps: BTreeMap<EntryKey, i64> =
-        parsed.filter_map(|url| Some((url.entry_key(), url.timestamp()?))).collect();
-    let keep = |write: &dyn Fn(i64) -> String| {
-        let fresh = write(now);
-        let key = ServiceUrl::parse(&fresh).map(|url| url.entry_key());
-        match key.ok().and_then(|key| timestamps.get(&key)) {
-            Some(timestamp) => write(*timestamp),
-            None => fresh,
-        }
-    };
-    SnapshotPart {
-        providers: snapshot.providers.iter().map(|provider| keep(&|at| provider_url(provider, at))).collect(),
-        consumers: snapshot.consumers.iter().map(|consumer| keep(&|at| consumer_url(consumer, at))).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Provider;
-
-    fn snapshot(method: &str, port: u16) -> Snapshot {
-        let provider = Provider {
-            interface: "a.B".into(),
-            protocol: "dubbo".into(),
-            host: "10.0.0.1".into(),
-            port,
-            methods: vec![method.into()],
-            params: BTreeMap::new(),
-        };
-        Snapshot { providers: vec![provider], consumers: Vec::new() }
-    }
-
-    #[test]
-    fn a_provider_keeps_its_timestamp_when_its_methods_change_but_not_its_address() {
-        let first = wanted_entries(&SnapshotPart::default(), &snapshot("x", 1), 1_000_000_000_001);
-        assert_eq!(wanted_entries(&first, &snapshot("x", 1), 1_000_000_000_002), first);
-        let changed = wanted_entries(&first, &snapshot("y", 1), 1_000_000_000_002);
-        assert_ne!(changed, first);
-        assert!(changed.providers.iter().all(|url| url.contains("timestamp=1000000000001")));
-        let moved = wanted_entries(&first, &snapshot("x", 2), 1_000_000_000_002);
-        assert!(moved.providers.iter().all(|url| url.contains("timestamp=1000000000002")));
-    }
 }

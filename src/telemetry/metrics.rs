@@ -41,6 +41,10 @@ pub struct Metrics {
     pub mirror_relists: IntCounterVec,
     /// `zoogate_mirror_decode_errors_total{layout}`
     pub mirror_decode_errors: IntCounterVec,
+    /// `zoogate_dubbo_longest_list_bytes`
+    pub longest_list: IntGauge,
+    /// `zoogate_dubbo_interfaces_over_list_warning`
+    pub long_lists: IntGauge,
     /// `zoogate_watch_subscribers`
     pub watch_subscribers: IntGauge,
     /// `zoogate_leases`
@@ -134,6 +138,16 @@ impl Metrics {
                 "mirror_decode_errors_total",
                 "Znodes that could not be understood.",
                 &["layout"],
+            )?,
+            longest_list: gauge(
+                &registry,
+                "dubbo_longest_list_bytes",
+                "Bytes of the longest list of providers or consumers of an interface.",
+            )?,
+            long_lists: gauge(
+                &registry,
+                "dubbo_interfaces_over_list_warning",
+                "Interfaces with a list that is longer than dubbo.list_warning.",
             )?,
             watch_subscribers: gauge(
                 &registry,

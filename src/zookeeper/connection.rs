@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
+use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use tokio::time::timeout;
@@ -21,6 +22,9 @@ use crate::telemetry::Metrics;
 
 /// How many folders are remembered as existing. Past it the memory starts anew; forgetting costs a look-up.
 const MAX_KNOWN_FOLDERS: usize = 200_000;
+
+/// Folders that are made at once.
+const FOLDERS_IN_FLIGHT: usize = 64;
 
 /// Who authenticates like the gateway may do everything; anybody may read, as consumers and operators must.
 static CREATOR_WRITES: [Acl; 2] =
@@ -239,12 +243,27 @@ impl Connection {
         try_join_all(missing.iter().map(|folder| self.make_folder(folder)))
             .await
             .map_err(unknown_or_refused)?;
+        self.make_folders_beside(&missing).await;
         let mut known = self.folders.lock();
         if known.len() > MAX_KNOWN_FOLDERS {
             known.clear();
         }
         known.extend(missing.into_iter().map(str::to_owned));
         Ok(())
+    }
+
+    /// Makes what else an interface must have. Others may own its folder and forbid it: they know what they need, and
+    /// nothing of a registration stands there.
+    async fn make_folders_beside(&self, folders: &HashSet<&str>) {
+        let beside: HashSet<String> = folders.iter().flat_map(|folder| self.layout.beside(folder)).collect();
+        let missing = beside.iter().filter(|folder| !folders.contains(folder.as_str()));
+        stream::iter(missing)
+            .for_each_concurrent(FOLDERS_IN_FLIGHT, |folder| async move {
+                if let Err(error) = self.make_folder(folder).await {
+                    log::debug!("cannot make {folder}: {error}");
+                }
+            })
+            .await;
     }
 
     /// Forgets the folder of `path`; false when it was not known.

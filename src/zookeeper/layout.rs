@@ -14,6 +14,11 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'/').add(b'%');
 /// Likewise in a part of a name that `|` separates.
 const ESCAPED_PART: &AsciiSet = &ESCAPED.add(b'|');
 
+/// The folders that an interface has once zoogate has put something into one of them. Java makes what it needs itself,
+/// but old consumers in Python fail without `configurators`, those in JavaScript without `consumers`, and whoever lists
+/// the providers of what is only consumed so far must find an empty folder.
+const CATEGORIES: [&str; 3] = ["providers", "consumers", "configurators"];
+
 /// The two roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -184,6 +189,18 @@ impl Layout {
         ];
         let own = own.iter().map(|name| format!("{}/{name}", self.registry_root));
         std::iter::once(self.dubbo_root.clone()).chain(own).collect()
+    }
+
+    /// The other folders that an interface must have when it has `folder`; none when that is no folder of an interface.
+    pub fn beside(&self, folder: &str) -> Vec<String> {
+        let Some((interface, category)) = below(folder, &self.dubbo_root).and(folder.rsplit_once('/')) else {
+            return Vec::new();
+        };
+        if !CATEGORIES.contains(&category) || parent(interface) != self.dubbo_root {
+            return Vec::new();
+        }
+        let others = CATEGORIES.iter().filter(|other| **other != category);
+        others.map(|other| format!("{interface}/{other}")).collect()
     }
 
     /// What `path` means.

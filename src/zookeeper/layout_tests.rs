@@ -73,3 +73,21 @@ fn what_belongs_to_others_is_left_alone() {
         Place::Provider { interface: "a".into(), name: "x".into() }
     );
 }
+
+#[test]
+fn an_interface_has_three_folders_whichever_is_needed_first() {
+    let beside = |folder: &str| layout().beside(folder);
+    assert_eq!(beside("/dubbo/a%24B/providers"), ["/dubbo/a%24B/consumers", "/dubbo/a%24B/configurators"]);
+    assert_eq!(beside("/dubbo/a/consumers"), ["/dubbo/a/providers", "/dubbo/a/configurators"]);
+    for folder in [
+        "/dubbo",
+        "/dubbo/providers",
+        "/dubbo/a",
+        "/dubbo/a/routers",
+        "/dubbo/a/b/providers",
+        "/dubbox/a/providers",
+        "/zoogate/a/providers",
+    ] {
+        assert_eq!(beside(folder), [""; 0], "{folder}");
+    }
+}

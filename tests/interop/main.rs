@@ -10,6 +10,8 @@
 #[allow(dead_code, reason = "tests/it uses all of it, this binary only a part")]
 mod support;
 
+mod dubbo_urls;
+mod generated;
 mod go_chassis;
 mod go_client;
 mod java_chassis;

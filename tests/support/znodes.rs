@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error, Stat};
 
 use super::eventually::eventually;
 
 /// Time within which a running server must accept a session.
 const CONNECT: Duration = Duration::from_secs(20);
+
+/// Requests on their way at one time.
+const AT_ONCE: usize = 500;
 
 const PERSISTENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
 
@@ -46,6 +49,21 @@ impl Znodes {
             self.create_all(parent).await;
         }
         self.client.create(path, data.as_bytes(), &PERSISTENT).await.unwrap();
+    }
+
+    /// Creates many empty znodes in folders that exist, some hundreds at a time.
+    pub async fn create_many(&self, paths: &[String]) {
+        for some in paths.chunks(AT_ONCE) {
+            let created = some.iter().map(|path| self.client.create(path, b"", &PERSISTENT));
+            try_join_all(created).await.unwrap();
+        }
+    }
+
+    /// Deletes many znodes.
+    pub async fn delete_many(&self, paths: &[String]) {
+        for some in paths.chunks(AT_ONCE) {
+            try_join_all(some.iter().map(|path| self.client.delete(path, None))).await.unwrap();
+        }
     }
 
     /// Overwrites the data of a znode.

@@ -108,16 +108,20 @@ impl Entry {
             }
             dubbo::check_param_key(&key).map_err(|reason| Refusal::at(at, reason))?;
             dubbo::check_param_value(&value).map_err(|reason| Refusal::at(at, reason))?;
-            if let Some(written) = self.reserved(&key, side) {
+            // A default counts for consumers where nothing else is said. Sorted, it comes before what overrides it.
+            let meant = key.strip_prefix(dubbo::DEFAULT_PREFIX).unwrap_or(&key);
+            if let Some(written) = self.reserved(meant, side) {
                 if value != written {
                     return Err(Refusal::at(at, format!("must be left out or be {written:?}")));
                 }
-            } else if key == "protocol" {
+            } else if meant == "protocol" {
                 check_protocols(&value, side).map_err(|reason| Refusal::at(at, reason))?;
                 self.protocol = Some(value);
             } else if key == "timestamp" && value.parse::<i64>().is_err() {
                 // Java consumers compute a provider's warm-up from it, and fail on anything else.
                 return Err(Refusal::at(at, "must be a whole number of milliseconds"));
+            } else if matches!(meant, "group" | "version") {
+                self.params.insert(meant.to_owned(), value);
             } else {
                 self.params.insert(key, value);
             }
@@ -129,7 +133,7 @@ impl Entry {
     fn reserved(&self, key: &str, side: Side) -> Option<String> {
         Some(match key {
             "interface" => self.interface.clone(),
-            "methods" => self.methods.join(","),
+            "methods" => dubbo::methods_text(&self.methods),
             "category" => side.folder_name().to_owned(),
             "side" if side == Side::Provider => "provider".to_owned(),
             "side" => "consumer".to_owned(),

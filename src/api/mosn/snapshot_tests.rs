@@ -194,6 +194,19 @@ fn parameters_keep_the_spelling_they_came_with() {
 }
 
 #[test]
+fn a_default_of_old_dubbo_counts_where_nothing_else_is_said() {
+    let provider = provider_with_params(
+        r#"{"default.group":"g","default.version":"1","version":"2","default.timeout":3,"default.protocol":"tri",
+            "default.side":"provider"}"#,
+    );
+    let found: Vec<_> = provider.params.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(
+        (found.join(" ").as_str(), provider.protocol.as_str()),
+        ("default.timeout=3 group=g version=2", "tri")
+    );
+}
+
+#[test]
 fn parameters_that_cannot_stand_in_a_url_are_refused() {
     for (params, field) in [
         (r#"{"appid":"7"}"#, "params.appid: must not end in pid"),
@@ -212,6 +225,7 @@ fn parameters_that_cannot_stand_in_a_url_are_refused() {
         (r#"{"protocol":"a b"}"#, "params.protocol: "),
         (r#"{"side":"consumer"}"#, "params.side: must be left out or be \"provider\""),
         (r#"{"category":"routers"}"#, "params.category: "),
+        (r#"{"default.category":"routers"}"#, "params.default.category: "),
         (r#"{"interface":"b"}"#, "params.interface: "),
         (r#"{"methods":"x"}"#, "params.methods: must be left out or be \"x,y\""),
         (r#"{"timestamp":"now"}"#, "params.timestamp: must be a whole number"),
@@ -317,7 +331,7 @@ proptest! {
     fn whatever_is_accepted_makes_a_url_that_reads_back(
         interface in "[a-c.$]{1,5}|.{0,3}",
         host in "10\\.0\\.0\\.[0-9]|[a-c.:]{0,4}|.{0,3}",
-        params in proptest::collection::btree_map("[a-c]{1,3}|version|group|p?pid|.{0,3}", "[a-c1. =,?/]{0,5}|.{0,4}", 0..4),
+        params in proptest::collection::btree_map("[a-c]{1,3}|(default\\.)?(version|group)|p?pid|.{0,3}", "[a-c1. =,?/]{0,5}|.{0,4}", 0..4),
     ) {
         let body = serde_json::json!({ "provider_list": [
             { "service": { "interface": interface, "params": params }, "host": host, "port": 80 },
