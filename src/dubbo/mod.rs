@@ -24,4 +24,4 @@ pub use check::{
 pub use encoding::{DecodeError, decode, encode};
 pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
-pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError};
+pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError, authority};

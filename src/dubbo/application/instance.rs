@@ -88,7 +88,10 @@ impl ApplicationInstance {
             serde_json::from_slice(data).map_err(|error| InstanceError::Malformed(error.to_string()))?;
         match stored.payload.get("@class").and_then(Value::as_str) {
             Some(PAYLOAD_CLASS) => {}
-            class => return Err(InstanceError::Payload(class.unwrap_or("without a class").to_owned())),
+            Some(class) => return Err(InstanceError::Payload(class.to_owned())),
+            // Whatever has a name may be an instance of somebody who gives Curator another payload, or none.
+            None if stored.name.is_some() => return Err(InstanceError::Payload("without a class".into())),
+            None => return Err(malformed("it has no payload")),
         }
         let port = match &stored.port {
             Value::Null => None,
@@ -116,6 +119,11 @@ impl ApplicationInstance {
             return Err(InstanceError::Malformed(format!("{:?} is no address", instance.host)));
         }
         Ok(instance)
+    }
+
+    /// The name of its znode, if it is one that zoogate would write.
+    pub fn id(&self) -> Option<String> {
+        Some(format!("{}:{}", self.host, self.port?))
     }
 
     /// What it can be called with and where, in the order in which it says so.

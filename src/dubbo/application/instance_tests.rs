@@ -62,7 +62,7 @@ fn an_instance_of_dubbo_for_java_is_read() {
 #[test]
 fn what_others_put_there_is_told_apart_from_what_makes_no_sense() {
     let spring = r#"{"name":"shop","id":"7","address":"h","port":1,"payload":{"@class":"org.springframework.cloud.zookeeper.discovery.ZookeeperInstance","metadata":{}}}"#;
-    for other in [spring, r#"{"name":"shop","address":"h","port":1}"#, r#"{"payload":"x"}"#, "{}"] {
+    for other in [spring, r#"{"name":"shop","address":"h","port":1}"#, r#"{"name":"a","payload":"x"}"#] {
         let error = ApplicationInstance::parse(other.as_bytes()).unwrap_err();
         assert!(matches!(error, InstanceError::Payload(_)), "{other}: {error}");
     }
@@ -81,7 +81,7 @@ fn what_others_put_there_is_told_apart_from_what_makes_no_sense() {
         let error = ApplicationInstance::parse(dubbo(rest).as_bytes()).unwrap_err();
         assert!(matches!(error, InstanceError::Malformed(_)), "{rest}: {error}");
     }
-    for data in ["", "127.0.0.1", "[]", "null", "\u{0}"] {
+    for data in ["", "127.0.0.1", "[]", "{}", "null", "\u{0}", r#"{"payload":"x"}"#] {
         let error = ApplicationInstance::parse(data.as_bytes()).unwrap_err();
         assert!(matches!(error, InstanceError::Malformed(_)), "{data}: {error}");
     }
