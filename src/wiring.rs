@@ -33,6 +33,8 @@ impl Core {
                 longest_hold: config.mass_silence.longest_hold,
             },
             list_warning: config.dubbo.list_warning,
+            application_level: config.dubbo.application_level,
+            metadata_retention: config.dubbo.metadata_retention,
             quotas: registry::Quotas {
                 microservices: config.servicecomb.quota_services,
                 instances: config.servicecomb.quota_instances,
@@ -138,6 +140,7 @@ fn zookeeper_options(config: &Config) -> zookeeper::Options {
         "version": env!("CARGO_PKG_VERSION"),
         "http": config.http.listen,
         "process": std::process::id(),
+        "applicationLevel": config.dubbo.application_level,
     });
     zookeeper::Options {
         connect: settings.connect.clone(),
@@ -150,6 +153,7 @@ fn zookeeper_options(config: &Config) -> zookeeper::Options {
         },
         max_transaction_bytes: settings.max_transaction_bytes,
         dubbo_root: config.dubbo.root.clone(),
+        services_root: config.dubbo.services_root.clone(),
         registry_root: config.registry.root.clone(),
         replica_data: replica.to_string(),
     }

@@ -16,6 +16,31 @@ impl State {
         by_alias: bool,
         tags: &[String],
     ) -> Result<Found, FindError> {
+        let found = self.find_versions(service, consumer_id, by_alias, tags)?;
+        Ok(self.no_older_than_applications(found, &service.tenant, &service.app_id, &service.service_name))
+    }
+
+    /// Raises the zxid of an answer to that of what the application level says, or ever said, of the service.
+    fn no_older_than_applications(
+        &self,
+        mut found: Found,
+        tenant: &Tenant,
+        app_id: &str,
+        service_name: &str,
+    ) -> Found {
+        if *tenant == Tenant::default() {
+            found.revision.zxid = found.revision.zxid.max(self.application_zxid(app_id, service_name));
+        }
+        found
+    }
+
+    fn find_versions(
+        &self,
+        service: &ServiceKey,
+        consumer_id: Option<&str>,
+        by_alias: bool,
+        tags: &[String],
+    ) -> Result<Found, FindError> {
         let consumer = self.named_consumer(&service.tenant, consumer_id)?;
         let environment = consumer.map_or(&service.environment, |consumer| &consumer.environment);
         let key: NameKey = (environment.clone(), service.app_id.clone(), service.service_name.clone());
@@ -44,10 +69,18 @@ impl State {
         tags: &[String],
     ) -> Result<Found, FindError> {
         let service = self.accessible(tenant, service_id, consumer_id)?;
-        if !tags.is_empty() {
-            return Ok(self.filtered(&[service], None, tags));
+        let found = match tags.is_empty() {
+            true => service.answer.get_or_init(|| self.assemble(&[service], 0)).clone(),
+            false => self.filtered(&[service], None, tags),
+        };
+        Ok(self.as_described(found, tenant, service))
+    }
+
+    fn as_described(&self, found: Found, tenant: &Tenant, service: &Service) -> Found {
+        match service.microservice() {
+            Some(known) => self.no_older_than_applications(found, tenant, &known.app_id, &known.service_name),
+            None => found,
         }
-        Ok(service.answer.get_or_init(|| self.assemble(&[service], 0)).clone())
     }
 
     /// See [`super::Catalog::instance`].
@@ -77,7 +110,8 @@ impl State {
                 (provider.zxid, provider.json.clone())
             }
         };
-        Ok(Found { revision: Revision::of(zxid, &json), json, count: 1 })
+        let found = Found { revision: Revision::of(zxid, &json), json, count: 1 };
+        Ok(self.as_described(found, &key.tenant, service))
     }
 
     fn named_consumer(

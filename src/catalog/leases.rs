@@ -15,12 +15,19 @@ pub(super) struct Leases {
     shards: Vec<HashMap<Registrant, Vec<ReplicaId>>>,
     /// The replicas that live.
     pub replicas: HashSet<ReplicaId>,
+    /// Those of them that write the application level of Dubbo.
+    pub application_writers: HashSet<ReplicaId>,
 }
 
 impl Default for Leases {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| HashMap::new()).collect();
-        Self { hasher: RandomState::new(), shards, replicas: HashSet::new() }
+        Self {
+            hasher: RandomState::new(),
+            shards,
+            replicas: HashSet::new(),
+            application_writers: HashSet::new(),
+        }
     }
 }
 
@@ -66,6 +73,21 @@ impl Leases {
         }
     }
 
+    /// Takes the znode of a replica as it was read; true when it was lost.
+    pub fn replica(&mut self, replica: &ReplicaId, data: Option<&[u8]>) -> bool {
+        let Some(data) = data else {
+            self.application_writers.remove(replica);
+            return self.replicas.remove(replica);
+        };
+        self.replicas.insert(replica.clone());
+        if writes_applications(data) {
+            self.application_writers.insert(replica.clone());
+        } else {
+            self.application_writers.remove(replica);
+        }
+        false
+    }
+
     /// Every path that is believed to exist.
     pub fn paths(&self, layout: &Layout, paths: &mut Vec<String>) {
         for (registrant, marks) in self.shards.iter().flatten() {
@@ -78,4 +100,10 @@ impl Leases {
     fn shard_of(&self, registrant: &Registrant) -> usize {
         usize::try_from(self.hasher.hash_one(registrant) % SHARDS as u64).unwrap_or(0)
     }
+}
+
+/// What a replica says of itself: see `replica_data` of the options.
+fn writes_applications(data: &[u8]) -> bool {
+    let said = serde_json::from_slice::<serde_json::Value>(data).ok();
+    said.and_then(|said| said.get("applicationLevel")?.as_bool()).unwrap_or(false)
 }

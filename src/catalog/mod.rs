@@ -3,12 +3,17 @@
 //! One task, the feed, tells it of every change; readers take a lock for as long as it takes to copy a few pointers.
 
 mod answers;
+mod application_changes;
+mod application_queries;
+mod applications;
 mod attributes;
 mod child_lists;
 mod dependencies;
 mod find;
+mod gauges;
 mod leases;
 mod nodes;
+mod offers;
 mod providers;
 mod services;
 mod snapshots;
@@ -30,6 +35,8 @@ use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
 
 pub use answers::{Existence, FindError, Found, LeaseView, Registered};
+pub use application_queries::MetadataStanding;
+pub use applications::{ApplicationNode, MappingRecord, Standing};
 pub use attributes::PairsRecord;
 pub use dependencies::DependencyRecord;
 pub use nodes::ServiceNode;
@@ -264,7 +271,10 @@ impl Catalog {
 
     /// The URLs that stand in the name of one registrant, whatever its document says.
     pub fn entries_of(&self, registrant: &Registrant) -> SnapshotPart {
-        self.state.read().nodes.entries_of(registrant)
+        let state = self.state.read();
+        let mut entries = state.nodes.entries_of(registrant);
+        entries.instances = state.applications.instances_of(registrant);
+        entries
     }
 
     /// Every provider and consumer znode that the gateway wrote, once for each of its owners.
@@ -274,7 +284,8 @@ impl Catalog {
 
     /// Whether the interface has a provider, whoever registered it.
     pub fn has_provider(&self, interface: &str) -> bool {
-        self.state.read().nodes.has_provider(interface)
+        let state = self.state.read();
+        state.nodes.has_provider(interface) || state.offers.has(interface, None)
     }
 
     /// The marks below the lease of a registrant; `None` without a lease.
@@ -323,30 +334,12 @@ impl Catalog {
         self.state.write().losses.push(Loss::Registration(registrant));
         self.losses.notify_one();
     }
-
-    /// Brings the gauges up to date; called when they are read.
-    pub fn update_gauges(&self) {
-        let state = self.state.read();
-        let services = || state.services.tenants.values().flat_map(|tenant| tenant.services.values());
-        let shown = services().filter(|service| service.microservice().is_some()).count();
-        let instances: usize = services().map(services::Service::count).sum();
-        self.metrics.mirror_services.set(i64::try_from(shown).unwrap_or(i64::MAX));
-        self.metrics.mirror_instances.set(i64::try_from(instances).unwrap_or(i64::MAX));
-        self.metrics.leases.set(i64::try_from(state.leases.count()).unwrap_or(i64::MAX));
-        self.metrics.mirror_revision.set(state.zxid);
-        let lists = &state.nodes.lists;
-        self.metrics.longest_list.set(i64::try_from(lists.longest()).unwrap_or(i64::MAX));
-        let long_lists = lists.interfaces_over_warning();
-        self.metrics.long_lists.set(i64::try_from(long_lists).unwrap_or(i64::MAX));
-        self.metrics.watch_subscribers.set(i64::try_from(self.watchers.count()).unwrap_or(i64::MAX));
-        drop(state);
-        self.metrics.mirror_staleness.set(self.stale_for().map_or(0.0, |time| time.as_secs_f64()));
-    }
 }
 
 impl Sink for Catalog {
-    fn apply(&self, nodes: Vec<Node>) {
+    fn apply(&self, nodes: Vec<Node>) -> Vec<String> {
         let mut nodes = nodes.into_iter().peekable();
+        let mut wanted = Vec::new();
         let (mut lost, mut consumers_changed) = (false, false);
         while nodes.peek().is_some() {
             let mut state = self.state.write();
@@ -355,6 +348,7 @@ impl Sink for Catalog {
             }
             lost |= !state.losses.is_empty();
             consumers_changed |= !state.changed_consumers.is_empty();
+            wanted.append(&mut state.applications.wanted);
             let changes = std::mem::take(&mut state.changes);
             drop(state);
             self.tell_watchers(changes);
@@ -365,6 +359,7 @@ impl Sink for Catalog {
         if lost {
             self.losses.notify_one();
         }
+        wanted
     }
 
     fn known_paths(&self) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::child_lists::ChildLists;
+use super::offers;
 use super::providers::provider_instance;
 use super::services::Services;
 use super::state::unreadable;
@@ -22,6 +23,8 @@ pub struct ServiceNode {
     pub ephemeral: bool,
     /// The microservice and instance that it appears as.
     appears: Option<(String, String)>,
+    /// See [`offers::address`]; `None` when its name is no URL.
+    address: Option<u64>,
 }
 
 impl ServiceNode {
@@ -32,6 +35,7 @@ impl ServiceNode {
             owners: ownership.registrants.iter().filter_map(|owner| parse_owner(owner)).collect(),
             ephemeral: stat.ephemeral_owner != 0,
             appears: None,
+            address: None,
         }
     }
 }
@@ -43,6 +47,8 @@ struct Interface {
     nodes: HashMap<String, ServiceNode>,
     /// The microservices that they appear as, with the number of providers behind each.
     shown: HashMap<String, usize>,
+    /// How many of the nodes have a name that is no URL.
+    malformed: usize,
 }
 
 /// All provider and consumer znodes.
@@ -54,6 +60,10 @@ pub(super) struct ServiceNodes {
     consumers: HashMap<String, ServiceNode>,
     /// How long their lists are.
     pub lists: ChildLists,
+    /// How many of them have a name that is no URL.
+    malformed_consumers: usize,
+    /// How many providers there are at each address.
+    addresses: HashMap<u64, usize>,
 }
 
 impl ServiceNodes {
@@ -69,6 +79,21 @@ impl ServiceNodes {
     /// The microservice and instance that a provider appears as.
     pub fn appearance(&self, path_interface: &str, name: &str) -> Option<&(String, String)> {
         self.interfaces.get(path_interface)?.nodes.get(name)?.appears.as_ref()
+    }
+
+    /// What makes a provider the same as an offer of the application level.
+    pub fn address(&self, path_interface: &str, name: &str) -> Option<u64> {
+        self.interfaces.get(path_interface)?.nodes.get(name)?.address
+    }
+
+    /// Whether a provider stands at an address.
+    pub fn has_address(&self, address: u64) -> bool {
+        self.addresses.contains_key(&address)
+    }
+
+    /// How many names of providers, and of consumers, are no URLs.
+    pub fn malformed(&self) -> (usize, usize) {
+        (self.interfaces.values().map(|interface| interface.malformed).sum(), self.malformed_consumers)
     }
 
     /// Whether the interface has a provider, whoever registered it.
@@ -146,9 +171,22 @@ impl ServiceNodes {
         name: &str,
         state: Option<(&[u8], &Stat)>,
     ) -> Vec<Registrant> {
-        let Interface { nodes, shown, .. } = self.interfaces.entry(interface.to_owned()).or_default();
+        let Interface { nodes, shown, malformed, .. } =
+            self.interfaces.entry(interface.to_owned()).or_default();
         let before = nodes.remove(name);
         let reported = before.is_some();
+        match before.as_ref().map(|before| before.address) {
+            None => {}
+            Some(None) => *malformed -= 1,
+            Some(Some(address)) => {
+                if let Some(count) = self.addresses.get_mut(&address) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.addresses.remove(&address);
+                    }
+                }
+            }
+        }
         let mut now = state.map(|(data, stat)| (ServiceNode::read(data, stat), stat));
         if let Some((service, instance)) = before.as_ref().and_then(|before| before.appears.as_ref()) {
             services.change(&Tenant::default(), service, |service| {
@@ -162,21 +200,29 @@ impl ServiceNodes {
                 }
             }
         }
-        if let Some((node, stat)) = &mut now
-            && !node.owners.iter().any(|owner| matches!(owner, Registrant::Instance(_)))
-        {
+        if let Some((node, stat)) = &mut now {
+            let is_instance = node.owners.iter().any(|owner| matches!(owner, Registrant::Instance(_)));
             match read_url(interface, name) {
                 Ok((plain, text, url)) => {
-                    let (service, instance, provider) =
-                        provider_instance(&plain, interface, &text, &url, &node.owners, stat);
-                    services.change(&Tenant::default(), &service, |service| {
-                        service.providers.insert(instance.clone(), provider);
-                        service.describe();
-                    });
-                    *shown.entry(service.clone()).or_default() += 1;
-                    node.appears = Some((service, instance));
+                    let address = offers::address(&plain, &url);
+                    node.address = Some(address);
+                    *self.addresses.entry(address).or_default() += 1;
+                    if !is_instance {
+                        let identity = format!("{interface} {text}");
+                        let (service, instance, provider) =
+                            provider_instance(&identity, &plain, interface, &text, &url, &node.owners, stat);
+                        services.change(&Tenant::default(), &service, |service| {
+                            service.providers.insert(instance.clone(), provider);
+                            service.describe();
+                        });
+                        *shown.entry(service.clone()).or_default() += 1;
+                        node.appears = Some((service, instance));
+                    }
                 }
-                Err(error) => unreadable(metrics, reported, "dubbo", interface, name, &error),
+                Err(error) => {
+                    *malformed += 1;
+                    unreadable(metrics, reported, "dubbo", interface, name, &error);
+                }
             }
         }
         match (reported, now.is_some()) {
@@ -193,8 +239,17 @@ impl ServiceNodes {
 
     /// Takes a consumer as it was read; answers those who may have lost it.
     pub fn consumer(&mut self, path: &str, state: Option<(&[u8], &Stat)>) -> Vec<Registrant> {
-        let now = state.map(|(data, stat)| ServiceNode::read(data, stat));
+        let now = state.map(|(data, stat)| {
+            let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+            let interface = folder.rsplit('/').nth(1).unwrap_or_default();
+            let address = read_url(interface, name).ok().map(|(plain, _, url)| offers::address(&plain, &url));
+            ServiceNode { address, ..ServiceNode::read(data, stat) }
+        });
         let before = self.consumers.remove(path);
+        let malformed =
+            |node: Option<&ServiceNode>| usize::from(node.is_some_and(|node| node.address.is_none()));
+        self.malformed_consumers += malformed(now.as_ref());
+        self.malformed_consumers -= malformed(before.as_ref());
         let mut parts = path.rsplit('/');
         if let (Some(name), Some(interface)) = (parts.next(), parts.nth(1)) {
             match (&before, &now) {

@@ -93,13 +93,13 @@ pub struct InstanceRecord {
     pub(super) zxid: i64,
 }
 
-/// An instance that stands behind a provider URL.
+/// An instance that stands behind a provider URL, or in Dubbo's application level.
 pub(super) struct ProviderInstance {
     pub json: Bytes,
     pub digest: u64,
     /// zxid of the provider znode's last change.
     pub zxid: i64,
-    /// The interface as the path spells it.
+    /// The interface as the path spells it; empty when it stands in no folder of providers.
     pub interface: String,
     /// What its URL says of the microservice.
     pub microservice: Arc<Microservice>,

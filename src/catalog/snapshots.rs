@@ -28,10 +28,12 @@ impl SnapshotRecord {
         let mut all = SnapshotPart {
             providers: self.document.providers.clone(),
             consumers: self.document.consumers.clone(),
+            instances: self.document.instances.clone(),
         };
         for (part, _) in self.parts.values() {
             all.providers.extend(part.providers.iter().cloned());
             all.consumers.extend(part.consumers.iter().cloned());
+            all.instances.extend(part.instances.iter().cloned());
         }
         all
     }
@@ -48,6 +50,7 @@ impl SnapshotRecord {
     pub fn is_empty(&self) -> bool {
         self.document.providers.is_empty()
             && self.document.consumers.is_empty()
+            && self.document.instances.is_empty()
             && self.parts.values().all(|(part, _)| part.is_empty())
     }
 }

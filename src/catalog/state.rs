@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::applications::Applications;
 use super::attributes::Attribute;
 use super::leases::Leases;
 use super::nodes::ServiceNodes;
+use super::offers::Offers;
 use super::providers::to_json;
 use super::services::{InstanceRecord, MicroserviceRecord, Services};
 use super::snapshots::{SnapshotRecord, Snapshots};
@@ -38,6 +40,10 @@ pub(super) struct State {
     pub snapshots: Snapshots,
     pub nodes: ServiceNodes,
     pub leases: Leases,
+    pub applications: Applications,
+    pub offers: Offers,
+    /// The paths of what is others' by its place.
+    pub foreign: HashSet<String>,
     pub losses: Vec<Loss>,
     /// What watchers are to be told.
     pub changes: Vec<Change>,
@@ -65,9 +71,18 @@ impl State {
             }
             Place::Provider { interface, name } => {
                 let before = self.shown(&interface, &name);
+                let address = self.nodes.address(&interface, &name);
                 let lost = self.nodes.provider(&mut self.services, metrics, &interface, &name, state);
                 let after = self.shown(&interface, &name);
-                self.note_provider(before, after);
+                // What takes its place is shown before it goes, and hidden after it came.
+                if state.is_none() {
+                    address.into_iter().for_each(|address| self.reconsider(address));
+                    self.note_provider(before, after);
+                } else {
+                    self.note_provider(before, after);
+                    let now = self.nodes.address(&interface, &name).filter(|_| address.is_none());
+                    now.into_iter().for_each(|address| self.reconsider(address));
+                }
                 self.losses.extend(lost.into_iter().map(Loss::Registration));
             }
             Place::Consumer => {
@@ -111,11 +126,16 @@ impl State {
             }
             Place::Mark(registrant, replica) => self.leases.mark(registrant, replica, state.is_some()),
             Place::Replica(replica) => {
-                if state.is_some() {
-                    self.leases.replicas.insert(replica);
-                } else if self.leases.replicas.remove(&replica) {
+                if self.leases.replica(&replica, state.map(|(data, _)| data)) {
                     self.losses.push(Loss::Replica(replica));
                 }
+            }
+            Place::Application(place) => self.application(layout, metrics, place, state),
+            Place::Foreign(_) => {
+                match state {
+                    Some(_) => self.foreign.insert(node.path),
+                    None => self.foreign.remove(&node.path),
+                };
             }
             Place::Folder | Place::Other => {}
         }
@@ -135,6 +155,8 @@ impl State {
         self.services.paths(layout, &mut paths);
         self.dependency_paths(layout, &mut paths);
         self.leases.paths(layout, &mut paths);
+        self.applications.paths(layout, &mut paths);
+        paths.extend(self.foreign.iter().cloned());
         paths.extend(self.unreadable.keys().cloned());
         paths
     }

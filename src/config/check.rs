@@ -141,13 +141,32 @@ fn check_mass_silence(brake: &MassSilence) -> Checked {
 
 fn check_roots(config: &Config) -> Checked {
     let (dubbo, own) = (config.dubbo.root.as_str(), config.registry.root.as_str());
+    let services = config.dubbo.services_root.as_str();
     check_path("dubbo.root", dubbo)?;
     check_path("registry.root", own)?;
-    if is_within(dubbo, own) || is_within(own, dubbo) {
+    let meet = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
+    if meet(dubbo, own) {
         return Err(ConfigError::invalid(
             "registry.root",
             format!("{own} and dubbo.root {dubbo} must not stand within each other"),
         ));
+    }
+    lasts("dubbo.metadata_retention", config.dubbo.metadata_retention, SECOND..=365 * DAY)?;
+    if services.is_empty() {
+        return match config.dubbo.application_level {
+            true => Err(ConfigError::invalid("dubbo.application_level", "needs dubbo.services_root")),
+            false => Ok(()),
+        };
+    }
+    check_path("dubbo.services_root", services)?;
+    for (key, root) in [("dubbo.root", dubbo), ("registry.root", own)] {
+        // Dubbo puts both levels into one folder when its registry has a group.
+        if meet(services, root) && !(services == root && root == dubbo) {
+            return Err(ConfigError::invalid(
+                "dubbo.services_root",
+                format!("{services} and {key} {root} must not stand within each other"),
+            ));
+        }
     }
     Ok(())
 }

@@ -188,6 +188,14 @@ pub struct Dubbo {
     /// Bytes of the names of an interface's providers, or consumers, past which they are reported, 1 KiB to 64 MiB.
     #[serde(deserialize_with = "values::whole")]
     pub list_warning: usize,
+    /// The folder of applications, an absolute path under the chroot; empty when they are not read.
+    pub services_root: String,
+    /// Whether what sidecars provide is written to the application level as well.
+    #[serde(deserialize_with = "values::switch")]
+    pub application_level: bool,
+    /// How long a document of that level is kept that nobody names any more, 1 s to 365 d.
+    #[serde(with = "values::duration")]
+    pub metadata_retention: Duration,
 }
 
 /// `[registry]`: where zoogate keeps its own.

@@ -87,7 +87,13 @@ fn the_defaults_are_the_ones_that_are_promised() {
             quota_tags: 100,
             max_watchers: 10_000,
         },
-        dubbo: Dubbo { root: "/dubbo".to_owned(), list_warning: 786_432 },
+        dubbo: Dubbo {
+            root: "/dubbo".to_owned(),
+            list_warning: 786_432,
+            services_root: "/services".to_owned(),
+            application_level: false,
+            metadata_retention: Duration::from_secs(600),
+        },
         registry: Registry { root: "/zoogate".to_owned() },
         log: Log { filter: "info".to_owned() },
     };
@@ -247,6 +253,12 @@ fn a_value_that_is_malformed_or_out_of_bounds_is_refused_with_the_name_of_its_ke
         ("registry.root", ""),
         ("registry.root", "/dubbo"),
         ("registry.root", "/dubbo/zoogate"),
+        ("dubbo.services_root", "services"),
+        ("dubbo.services_root", "/dubbo/services"),
+        ("dubbo.services_root", "/zoogate"),
+        ("dubbo.application_level", "maybe"),
+        ("dubbo.application_level", "1"),
+        ("dubbo.metadata_retention", "0s"),
         ("log.filter", "zoogate=loud"),
     ] {
         let message = refused(&flags(&[(key, value)]));
@@ -254,6 +266,8 @@ fn a_value_that_is_malformed_or_out_of_bounds_is_refused_with_the_name_of_its_ke
         assert!(!message.contains("secret") || key == "zookeeper.auth_file", "{key}={value}: {message}");
     }
     assert!(refused(&flags(&[("registry.root", "/a"), ("dubbo.root", "/a/b")])).contains("registry.root"));
+    let blind = flags(&[("dubbo.services_root", ""), ("dubbo.application_level", "true")]);
+    assert!(refused(&blind).contains("dubbo.application_level"));
 }
 
 #[test]
@@ -262,6 +276,18 @@ fn every_form_of_a_connect_string_is_accepted() {
         Config::load(&flags(&[("zookeeper.connect", connect)])).unwrap();
     }
     Config::load(&flags(&[("registry.root", "/dubbo-gateway"), ("dubbo.root", "/dubbo")])).unwrap();
+}
+
+#[test]
+fn applications_may_stand_among_the_interfaces_or_not_be_read() {
+    for root in ["", "/dubbo", "/group/services"] {
+        let config = Config::load(&flags(&[("dubbo.services_root", root)])).unwrap();
+        assert_eq!(config.dubbo.services_root, root);
+    }
+    let (_file, sources) = file("[dubbo]\napplication_level = true\n");
+    assert!(Config::load(&sources).unwrap().dubbo.application_level);
+    let sources = environment(&[("ZOOGATE__DUBBO__APPLICATION_LEVEL", "true")]);
+    assert!(Config::load(&sources).unwrap().dubbo.application_level);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! name costs a Java consumer the whole interface, so everything that zoogate writes goes through the checks here,
 //! and everything that others wrote is read with tolerance and without panics.
 
+mod application;
 mod build;
 mod check;
 mod encoding;
@@ -11,6 +12,10 @@ mod endpoint;
 mod path;
 mod url;
 
+pub use application::{
+    ApplicationInstance, InstanceAddress, InstanceError, Mark, ServiceInfo, append_applications,
+    applications_in, instance_document, is_own_metadata, metadata_document, parse_metadata,
+};
 pub use build::{DEFAULT_APPLICATION, DEFAULT_PROTOCOL, consumer_url, methods_text, provider_url};
 pub use check::{
     MAX_INTERFACE_BYTES, MAX_NAME_BYTES, check_host, check_interface, check_method, check_param_key,
@@ -19,4 +24,4 @@ pub use check::{
 pub use encoding::{DecodeError, decode, encode};
 pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
-pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError};
+pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError, authority};

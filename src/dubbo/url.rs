@@ -66,7 +66,7 @@ impl fmt::Display for EntryKey {
         if !self.version.is_empty() {
             write!(formatter, ":{}", self.version)?;
         }
-        write!(formatter, " at {}", address(&self.host, self.port))
+        write!(formatter, " at {}", authority(&self.host, self.port))
     }
 }
 
@@ -154,6 +154,14 @@ impl ServiceUrl {
         self.param("timestamp")?.parse().ok()
     }
 
+    /// When it was written, in milliseconds since the Unix epoch: Dubbo for Java writes these, Dubbo for Go seconds.
+    /// `None` when it does not say, or nonsense.
+    pub fn registered_at(&self) -> Option<i64> {
+        const LARGEST_IN_SECONDS: i64 = 100_000_000_000;
+        let time = self.timestamp().filter(|time| *time > 0)?;
+        Some(if time > LARGEST_IN_SECONDS { time } else { time * 1000 })
+    }
+
     /// Whether consumers may call it: neither `enabled=false` nor `disabled=true`. To Dubbo, all but `true` is false.
     pub fn is_enabled(&self) -> bool {
         let is_true = |value: &str| value.eq_ignore_ascii_case("true");
@@ -162,7 +170,7 @@ impl ServiceUrl {
 
     /// `host:port`, with brackets around an IPv6 literal; only the host when there is no port.
     pub fn address(&self) -> String {
-        address(&self.host, self.port)
+        authority(&self.host, self.port)
     }
 }
 
@@ -186,7 +194,8 @@ impl fmt::Display for ServiceUrl {
     }
 }
 
-fn address(host: &str, port: Option<u16>) -> String {
+/// `host:port`, with brackets around an IPv6 literal; only the host when there is no port.
+pub fn authority(host: &str, port: Option<u16>) -> String {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     match port {
         Some(port) => format!("{host}:{port}"),

@@ -21,6 +21,10 @@ pub struct SnapshotDocument {
     /// Consumer URLs, sorted; empty here when they stand in parts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub consumers: BTreeSet<String>,
+    /// Instances of Dubbo's application level that stand in its name, `<application>/<host>:<port>`, sorted; empty here
+    /// when they stand in parts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub instances: BTreeSet<String>,
     /// How a snapshot with many entries is kept in parts, so that changing one entry rewrites little.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
@@ -52,26 +56,30 @@ pub struct SnapshotPart {
     /// Consumer URLs, sorted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub consumers: BTreeSet<String>,
+    /// Instances of Dubbo's application level, `<application>/<host>:<port>`, sorted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub instances: BTreeSet<String>,
 }
 
 impl SnapshotPart {
     /// True when nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.providers.is_empty() && self.consumers.is_empty()
+        self.providers.is_empty() && self.consumers.is_empty() && self.instances.is_empty()
     }
 
-    /// Bytes of all URLs.
+    /// Bytes of all entries.
     pub fn bytes(&self) -> usize {
-        self.providers.iter().chain(&self.consumers).map(|url| url.len() + 3).sum()
+        let entries = self.providers.iter().chain(&self.consumers).chain(&self.instances);
+        entries.map(|entry| entry.len() + 3).sum()
     }
 
     /// Digest of the entries.
     pub fn digest(&self) -> String {
         let mut content = Vec::with_capacity(self.bytes());
-        for (side, urls) in [(b'p', &self.providers), (b'c', &self.consumers)] {
-            for url in urls {
-                content.push(side);
-                content.extend_from_slice(url.as_bytes());
+        for (kind, entries) in [(b'p', &self.providers), (b'c', &self.consumers), (b'i', &self.instances)] {
+            for entry in entries {
+                content.push(kind);
+                content.extend_from_slice(entry.as_bytes());
                 content.push(0);
             }
         }
@@ -86,6 +94,9 @@ impl SnapshotPart {
         }
         for url in &self.consumers {
             parts[part_of(url, count)].consumers.insert(url.clone());
+        }
+        for instance in &self.instances {
+            parts[part_of(instance, count)].instances.insert(instance.clone());
         }
         parts
     }
@@ -174,11 +185,18 @@ mod tests {
     #[test]
     fn spreading_loses_nothing_and_puts_an_entry_where_it_was_before() {
         let providers: BTreeSet<String> = (0..500).map(|n| format!("dubbo://10.0.0.1:{n}/a")).collect();
-        let whole = SnapshotPart { providers: providers.clone(), consumers: BTreeSet::new() };
+        let instances: BTreeSet<String> = (0..50).map(|n| format!("shop/10.0.0.1:{n}")).collect();
+        let whole = SnapshotPart {
+            providers: providers.clone(),
+            instances: instances.clone(),
+            ..SnapshotPart::default()
+        };
         let parts = whole.spread(8);
         assert!(parts.iter().all(|part| part.providers.len() > 20));
         let together: BTreeSet<String> = parts.iter().flat_map(|part| part.providers.clone()).collect();
         assert_eq!(together, providers);
+        let together: BTreeSet<String> = parts.iter().flat_map(|part| part.instances.clone()).collect();
+        assert_eq!(together, instances);
         let mut changed = whole.clone();
         changed.providers.insert("dubbo://10.0.0.2:1/a".into());
         let differing = changed.spread(8).iter().zip(&parts).filter(|(new, old)| new != old).count();

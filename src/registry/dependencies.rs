@@ -191,5 +191,5 @@ impl Registry {
 
 /// The consumer URL of a dependency in the form in which those of sidecars are compared.
 pub(super) fn consumer_entries(document: &DependencyDocument) -> SnapshotPart {
-    SnapshotPart { providers: BTreeSet::new(), consumers: document.url.iter().cloned().collect() }
+    SnapshotPart { consumers: document.url.iter().cloned().collect(), ..SnapshotPart::default() }
 }

@@ -244,7 +244,7 @@ fn new_instance_id(tenant: &Tenant, service_id: &str, endpoints: &[String]) -> S
 
 /// The provider URLs of an instance in the form in which those of sidecars are compared.
 pub(super) fn entries_of(document: &InstanceDocument) -> SnapshotPart {
-    SnapshotPart { providers: document.providers.clone(), consumers: BTreeSet::new() }
+    SnapshotPart { providers: document.providers.clone(), ..SnapshotPart::default() }
 }
 
 /// The document of a registration. What does not differ from what is there keeps its times, so that registering the

@@ -295,6 +295,7 @@ impl Registry {
                     plan_snapshot(&self.catalog, layout, limit, change, &mut plan);
                     plan_no_lease(&self.catalog, layout, registrant, &mut plan);
                     plan_entries(&self.catalog, layout, registrant, &entries, &nothing, &mut plan)?;
+                    self.plan_instances(registrant, &entries, &nothing, &mut plan)?;
                     plan
                 }
                 _ => self.plan_lease_only(registrant),

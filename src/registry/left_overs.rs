@@ -1,7 +1,7 @@
 //! Clears away what a change that was cut short left behind, and what has been gone for long.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
@@ -10,9 +10,10 @@ use super::clock::unix_millis;
 use super::dependencies::consumer_entries;
 use super::instances::entries_of;
 use super::plan::{Plan, ownership, url_path};
-use crate::catalog::SnapshotRecord;
+use crate::catalog::{MetadataStanding, SnapshotRecord};
 use crate::dubbo::Side;
 use crate::model::{Registrant, SidecarId, SnapshotPart};
+use crate::zookeeper::{ApplicationPlace, MetadataKey, Place};
 
 /// How often left-overs are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -21,11 +22,50 @@ impl Registry {
     /// Looks for left-overs until the process ends.
     pub(super) async fn watch_left_overs(&self) {
         let mut suspects = HashSet::new();
+        let mut idle = HashMap::new();
         loop {
             // The pause comes after the work, so that two looks are never closer than this.
             sleep(SWEEP).await;
             suspects = self.clear_left_overs(suspects).await;
+            idle = self.clear_metadata(idle).await;
         }
+    }
+
+    /// Deletes the documents of the application level that zoogate wrote and that no instance has named for the
+    /// retention, as far as this replica has watched; consumers may still be reading those that were given up lately.
+    /// `idle` says since when it has watched each.
+    async fn clear_metadata(&self, idle: HashMap<MetadataKey, Instant>) -> HashMap<MetadataKey, Instant> {
+        // Without instances to look at nobody seems to name anything.
+        let Some(following) = self.catalog.following_since() else { return HashMap::new() };
+        if !self.zookeeper.layout.reads_applications() {
+            return HashMap::new();
+        }
+        let now = Instant::now();
+        let mut still_idle = HashMap::new();
+        for key in self.catalog.idle_metadata() {
+            let since = idle.get(&key).copied().unwrap_or(now).max(following);
+            if now.saturating_duration_since(since) < self.options.metadata_retention {
+                still_idle.insert(key, since);
+                continue;
+            }
+            let path = self.zookeeper.layout.metadata(&key);
+            let outcome = self.settle(&path, || {
+                let MetadataStanding::Own(version, false) = self.catalog.metadata_standing(&key) else {
+                    return Ok(None);
+                };
+                let mut plan = Plan::default();
+                plan.removals.delete(path.as_str(), version);
+                Ok(Some(plan))
+            });
+            match outcome.await {
+                Ok(()) => {
+                    self.metrics.repairs.with_label_values(&["left_over"]).inc();
+                    log::info!("{path} is no longer named by any instance and is cleared away");
+                }
+                Err(error) => log::warn!("cannot clear away {path}: {error}"),
+            }
+        }
+        still_idle
     }
 
     /// Deletes znodes that name a registrant whose document does not list them, if that was so at the last look as
@@ -36,6 +76,10 @@ impl Registry {
         }
         let mut by_owner: HashMap<Registrant, Vec<String>> = HashMap::new();
         for (path, owner) in self.catalog.owned_nodes() {
+            by_owner.entry(owner).or_default().push(path);
+        }
+        for (address, owner) in self.catalog.owned_instances() {
+            let path = self.zookeeper.layout.application_instance(&address);
             by_owner.entry(owner).or_default().push(path);
         }
         let mut found = HashSet::new();
@@ -78,11 +122,12 @@ impl Registry {
         if entries.is_none() && self.catalog.marks(owner).is_some() {
             return None;
         }
-        let SnapshotPart { providers, consumers } = entries.unwrap_or_default();
+        let SnapshotPart { providers, consumers, instances } = entries.unwrap_or_default();
         let layout = &self.zookeeper.layout;
         let providers = providers.iter().filter_map(|url| url_path(layout, Side::Provider, url).ok());
         let consumers = consumers.iter().filter_map(|url| url_path(layout, Side::Consumer, url).ok());
-        Some(providers.chain(consumers).collect())
+        let instances = instances.iter().map(|address| layout.application_instance(address));
+        Some(providers.chain(consumers).chain(instances).collect())
     }
 
     async fn clear(&self, owner: &Registrant, paths: &[String]) {
@@ -92,7 +137,14 @@ impl Registry {
             .settle(owner, || {
                 let Some(listed) = self.listed_paths(owner) else { return Ok(None) };
                 let mut plan = Plan::default();
+                let mut instances = SnapshotPart::default();
                 for path in paths.iter().filter(|path| !listed.contains(*path)) {
+                    if let Place::Application(ApplicationPlace::Instance { application, name }) =
+                        self.zookeeper.layout.place(path)
+                    {
+                        instances.instances.insert(format!("{application}/{name}"));
+                        continue;
+                    }
                     let node = self.catalog.service_node(path).filter(|node| node.owners.contains(owner));
                     let Some(node) = node else { continue };
                     if node.owners.len() == 1 {
@@ -101,6 +153,7 @@ impl Registry {
                         plan.removals.set(path, ownership(&node.owners, None, Some(owner)), node.version);
                     }
                 }
+                self.plan_instances(owner, &instances, &SnapshotPart::default(), &mut plan)?;
                 if !plan.removals.is_empty()
                     && let Some(version) = self.catalog.document_version(owner)
                 {

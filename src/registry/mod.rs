@@ -3,6 +3,7 @@
 //! Each change is planned from the catalog, guarded by the versions that the plan was made from, and committed as one
 //! transaction (`settle`). What keeps a registration alive is its lease (`leases`).
 
+mod applications;
 mod brake;
 mod clock;
 mod dependencies;
@@ -33,7 +34,7 @@ use crate::background::spawn_vital;
 use crate::catalog::Catalog;
 use crate::model::ReplicaId;
 use crate::telemetry::{Metrics, Readiness};
-use crate::zookeeper::{self, Layout, ZooKeeper};
+use crate::zookeeper::{self, ZooKeeper};
 use brake::Brake;
 use hearing::Hearing;
 use locks::Locks;
@@ -56,6 +57,10 @@ pub struct Options {
     pub brake: BrakeOptions,
     /// Bytes of the names of an interface's providers, or consumers, past which they are reported.
     pub list_warning: usize,
+    /// Whether what sidecars provide is written to the application level of Dubbo 3 as well.
+    pub application_level: bool,
+    /// How long a document of that level is kept that no instance names any more.
+    pub metadata_retention: Duration,
     /// How much there may be.
     pub quotas: Quotas,
 }
@@ -106,9 +111,7 @@ pub fn start(
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 ) -> Running {
-    let layout =
-        Layout { dubbo_root: zookeeper.dubbo_root.clone(), registry_root: zookeeper.registry_root.clone() };
-    let catalog = Arc::new(Catalog::new(layout, options.list_warning, metrics.clone()));
+    let catalog = Arc::new(Catalog::new(zookeeper.layout(), options.list_warning, metrics.clone()));
     let zookeeper = ZooKeeper::start(zookeeper, metrics.clone(), readiness.clone(), catalog.clone());
     catalog.set_source(&zookeeper);
     let (recorder, noted) = Recorder::new();

@@ -191,12 +191,14 @@ pub(super) fn snapshot_documents(
         peer: peer.to_owned(),
         providers: BTreeSet::new(),
         consumers: BTreeSet::new(),
+        instances: BTreeSet::new(),
         parts: None,
         timestamps: Timestamps::new(),
     };
     if count == 0 {
         document.providers.clone_from(&entries.providers);
         document.consumers.clone_from(&entries.consumers);
+        document.instances.clone_from(&entries.instances);
         return (document, Vec::new());
     }
     document.parts = Some(Parts { count, digest: entries.digest() });

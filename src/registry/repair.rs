@@ -136,7 +136,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Puts back what is missing of the provider and consumer znodes, and the lease, of a registration.
+    /// Puts back what is missing of the provider and consumer znodes, the application level, and the lease, of a
+    /// registration.
     async fn restore_entries(&self, registrant: &Registrant) -> Result<(), RegistryError> {
         // The common case without a lock: nothing is missing.
         if self.plan_restore(registrant)?.is_none() {
@@ -150,7 +151,10 @@ impl Registry {
             // Nothing, too, when what seemed to be missing had only not arrived yet.
             (entries, lease) = plan.as_ref().map_or((0, 0), |plan| {
                 // The first step only checks the document.
-                (plan.additions.operations.len(), plan.document.operations.len().saturating_sub(1).min(1))
+                (
+                    plan.additions.changed_paths().len(),
+                    plan.document.operations.len().saturating_sub(1).min(1),
+                )
             });
             Ok(plan)
         })
@@ -207,6 +211,7 @@ impl Registry {
                 }
             }
         }
+        self.plan_instances(registrant, &entries, &entries, &mut plan)?;
         let lease_is_missing =
             self.catalog.marks(registrant).is_none() && !matches!(registrant, Registrant::Dependency(_));
         if plan.additions.is_empty() && !lease_is_missing {

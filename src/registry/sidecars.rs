@@ -38,9 +38,11 @@ impl Registry {
                 let standing = self.catalog.entries_of(&registrant);
                 before.providers.extend(standing.providers);
                 before.consumers.extend(standing.consumers);
+                before.instances.extend(standing.instances);
             }
             let remembered = record.as_ref().map(|record| &record.document.timestamps);
-            let after = wanted_entries(&before, remembered, &snapshot, now);
+            let mut after = wanted_entries(&before, remembered, &snapshot, now);
+            after.instances = self.wanted_instances(&before, &after.providers);
             let mut plan = Plan::default();
             let version = record.as_ref().map(|record| record.version).or(unreadable).map_or(0, version_of);
             let changed = record.is_none() || torn || before != after;
@@ -55,6 +57,7 @@ impl Registry {
                 let limit = self.zookeeper.max_transaction_bytes();
                 plan_snapshot(&self.catalog, &self.zookeeper.layout, limit, change, &mut plan);
                 plan_entries(&self.catalog, &self.zookeeper.layout, &registrant, &before, &after, &mut plan)?;
+                self.plan_instances(&registrant, &before, &after, &mut plan)?;
             } else if let Some(record) = &record {
                 // Guards the mark below against a document that was changed meanwhile.
                 plan.document.check(self.zookeeper.layout.document(&registrant), record.version);

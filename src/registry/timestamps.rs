@@ -11,7 +11,7 @@ const ENTRY_BYTES: usize = 19;
 /// What one timestamp takes, likewise.
 const TIMESTAMP_BYTES: usize = 19;
 
-/// The URLs that `snapshot` stands as. What is registered under the same key, or was when its sidecar fell silent, keeps
+/// The URLs that `snapshot` stands as, without the instances that follow from them. What is registered under the same key, or was when its sidecar fell silent, keeps
 /// its timestamp; everything else gets `now`, in Unix milliseconds.
 pub(super) fn wanted_entries(
     before: &SnapshotPart,
@@ -40,6 +40,7 @@ pub(super) fn wanted_entries(
     SnapshotPart {
         providers: snapshot.providers.iter().map(|provider| keep(&|at| provider_url(provider, at))).collect(),
         consumers: snapshot.consumers.iter().map(|consumer| keep(&|at| consumer_url(consumer, at))).collect(),
+        ..SnapshotPart::default()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Every metric of the gateway, with its help text, in one struct.
 
 use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
+    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    core::Collector,
 };
 
 /// Buckets in seconds: from a catalog read (tens of microseconds) to a deadline (seconds).
@@ -45,6 +46,8 @@ pub struct Metrics {
     pub longest_list: IntGauge,
     /// `zoogate_dubbo_interfaces_over_list_warning`
     pub long_lists: IntGauge,
+    /// `zoogate_foreign_znodes{kind}`
+    pub foreign_znodes: IntGaugeVec,
     /// `zoogate_watch_subscribers`
     pub watch_subscribers: IntGauge,
     /// `zoogate_leases`
@@ -148,6 +151,13 @@ impl Metrics {
                 &registry,
                 "dubbo_interfaces_over_list_warning",
                 "Interfaces with a list that is longer than dubbo.list_warning.",
+            )?,
+            foreign_znodes: register(
+                &registry,
+                IntGaugeVec::new(
+                    options("foreign_znodes", "Znodes of others that are left alone, by kind."),
+                    &["kind"],
+                )?,
             )?,
             watch_subscribers: gauge(
                 &registry,

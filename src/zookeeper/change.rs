@@ -26,6 +26,13 @@ pub struct Stat {
     pub children: i32,
 }
 
+impl Stat {
+    /// Whether the znode was only listed and not read.
+    pub fn is_listed_only(&self) -> bool {
+        self.czxid == 0
+    }
+}
+
 impl From<&zookeeper_client::Stat> for Stat {
     fn from(stat: &zookeeper_client::Stat) -> Self {
         Self {
@@ -52,8 +59,9 @@ pub struct Node {
 
 /// Who is told of every change.
 pub trait Sink: Send + Sync + 'static {
-    /// Takes znodes as they were read, newest last.
-    fn apply(&self, nodes: Vec<Node>);
+    /// Takes znodes as they were read, newest last. Those of which a full reading only notes that they exist come with
+    /// a stat of zeros; answers the paths of those that it wants to be read all the same.
+    fn apply(&self, nodes: Vec<Node>) -> Vec<String>;
     /// Every path that it believes to exist; what a full reading did not meet is then taken away.
     fn known_paths(&self) -> Vec<String>;
     /// Whether it is being kept up to date from now on.

@@ -1,27 +1,33 @@
-//! Follows both trees and hands every change to the catalog.
+//! Follows all trees and hands every change to the catalog.
 //!
 //! ZooKeeper's recursive watches say which path changed, not to what, and what happened while the connection was
 //! away is never told. So an event only makes its path dirty; dirty paths are read in batches, and after every
 //! reconnect everything is read again. Two rules keep the catalog from stepping back: a path is in at most one
 //! read at a time (a path that gets dirty meanwhile is read once more), and a full reading never overwrites a path
 //! that was read because it got dirty after the full reading began.
+//!
+//! What a full reading only lists and the catalog wants to know more of is read as if it were dirty, and the catalog
+//! does not count as following before that has arrived.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
-use zookeeper_client::{AddWatchMode, Error, EventType, PersistentWatcher, SessionState, WatchedEvent};
+use zookeeper_client::{Error, SessionState};
 
+use super::application::ApplicationPlace;
 use super::change::{Node, Refresh, Sink, Waiter};
 use super::connection::{Connection, Read};
 use super::layout::{Layout, Place, parent};
 use super::load::{self, Loaded};
+use super::watches::{Seen, Watches};
 
 /// Paths in one read. Two hundred is where the server's cost per path stops falling.
 pub(super) const BATCH: usize = 200;
+/// Documents of what applications offer in one read: each can be large.
+const LARGE_BATCH: usize = 10;
 /// Reads under way at once; few, so that a flood of events never delays a transaction by much.
 const READS_IN_FLIGHT: usize = 4;
 
@@ -58,6 +64,9 @@ struct Feed<'f> {
     after_load: Vec<Waiter>,
     touched: HashSet<String>,
     met: HashSet<String>,
+    /// What the catalog wants to be read besides, and whether a full reading is done but for that.
+    wanted: HashSet<String>,
+    ending: bool,
 }
 
 /// Follows `connection` until its session ends; `on_state` is told of every state of the session and of the end of
@@ -69,13 +78,10 @@ pub(super) async fn follow(
     refreshes: &mut mpsc::Receiver<Refresh>,
     on_state: &(dyn Fn(SessionState, bool) + Send + Sync),
 ) -> End {
-    let client = &connection.client;
-    let watch = async |root: &str| client.watch(root, AddWatchMode::PersistentRecursive).await;
-    let (mut dubbo, mut own) =
-        match futures::try_join!(watch(&layout.dubbo_root), watch(&layout.registry_root)) {
-            Ok(watchers) => watchers,
-            Err(error) => return End::Failed(error),
-        };
+    let mut watches = match Watches::start(&connection.client, layout).await {
+        Ok(watches) => watches,
+        Err(error) => return End::Failed(error),
+    };
     let mut feed = Feed {
         connection,
         layout,
@@ -90,6 +96,8 @@ pub(super) async fn follow(
         after_load: Vec::new(),
         touched: HashSet::new(),
         met: HashSet::new(),
+        wanted: HashSet::new(),
+        ending: false,
     };
     feed.begin_load();
     // A session event that was met while looking for changes.
@@ -101,33 +109,28 @@ pub(super) async fn follow(
                 None => continue,
             }
         }
+        if feed.ending && feed.wanted.is_empty() {
+            feed.ending = false;
+            sink.following(true);
+            on_state(SessionState::SyncConnected, true);
+        }
         feed.start_reads();
         tokio::select! {
-            // Both watchers are told of the session; one is enough to act on it.
-            event = dubbo.changed() => if event.event_type != EventType::Session {
-                feed.on_event(event)
-            } else if event.session_state.is_terminated() {
-                return End::SessionOver(event.session_state)
-            },
-            event = own.changed() => if event.event_type != EventType::Session {
-                feed.on_event(event)
-            } else {
-                session_event = Some(event.session_state)
+            seen = watches.next() => match seen {
+                Seen::Change(path) => feed.on_event(path),
+                Seen::Session(state) => session_event = Some(state),
             },
             Some(refresh) = refreshes.recv() => feed.on_refresh(refresh),
             synced = next_synced(&mut feed.sync) => {
                 feed.sync = None;
                 // Events of what was committed before have arrived before the reply.
-                session_event = feed.drain(&mut dubbo, &mut own);
+                session_event = watches.drain(|path| feed.on_event(path));
                 feed.on_synced(synced && session_event.is_none());
             }
             Some(finished) = feed.reads.next(), if !feed.reads.is_empty() => feed.on_finished(finished),
             loaded = next_loaded(&mut feed.load) => match loaded {
                 Loaded::Nodes(nodes) => feed.on_loaded(nodes),
-                Loaded::Complete => {
-                    feed.end_load();
-                    on_state(SessionState::SyncConnected, true);
-                }
+                Loaded::Complete => feed.end_load(),
                 Loaded::Failed(error) => {
                     feed.load = None;
                     if is_fatal(&error) {
@@ -141,15 +144,6 @@ pub(super) async fn follow(
             },
         }
     }
-}
-
-async fn rewatch(connection: &Connection, layout: &Layout) -> Result<(), Error> {
-    let client = &connection.client;
-    let watch = async |root: &str| -> Result<PersistentWatcher, Error> {
-        client.watch(root, AddWatchMode::PersistentRecursive).await
-    };
-    // The objects are dropped: the first watchers live on and get the events.
-    futures::try_join!(watch(&layout.dubbo_root), watch(&layout.registry_root)).map(|_| ())
 }
 
 fn is_fatal(error: &Error) -> bool {
@@ -181,8 +175,9 @@ impl Feed<'_> {
         }
         if state == SessionState::SyncConnected {
             // The library does not restore persistent watches after a reconnect; asking again does.
-            match rewatch(self.connection, self.layout).await {
-                Ok(()) => self.begin_load(),
+            match Watches::start(&self.connection.client, self.layout).await {
+                // The objects are dropped: the first watchers live on and get the events.
+                Ok(_) => self.begin_load(),
                 Err(error) if is_fatal(&error) => return Some(End::Failed(error)),
                 // Disconnected again: the next event says so.
                 Err(error) => log::debug!("cannot watch again: {error}"),
@@ -192,6 +187,7 @@ impl Feed<'_> {
             // What it has read may be outdated by what happens until the connection is back.
             self.load = None;
             self.sync = None;
+            self.ending = false;
             self.fail_waiters();
         }
         on_state(state, false);
@@ -201,13 +197,22 @@ impl Feed<'_> {
     fn begin_load(&mut self) {
         self.touched.clear();
         self.met.clear();
+        self.wanted.clear();
+        self.ending = false;
         self.load = Some(load::start(self.connection.clone(), self.layout.clone()));
     }
 
     fn on_loaded(&mut self, nodes: Vec<Node>) {
         self.met.extend(nodes.iter().map(|node| node.path.clone()));
         let untouched = nodes.into_iter().filter(|node| !self.touched.contains(&node.path)).collect();
-        self.sink.apply(untouched);
+        self.apply(untouched);
+    }
+
+    fn apply(&mut self, nodes: Vec<Node>) {
+        for path in self.sink.apply(nodes) {
+            self.dirty.entry(path.clone()).or_default();
+            self.wanted.insert(path);
+        }
     }
 
     fn end_load(&mut self) {
@@ -215,23 +220,23 @@ impl Feed<'_> {
         let gone = |path: &String| !self.met.contains(path) && !self.touched.contains(path);
         let gone = self.sink.known_paths().into_iter().filter(gone);
         let gone: Vec<Node> = gone.map(|path| Node { path, state: None }).collect();
-        self.sink.apply(gone);
+        self.apply(gone);
         self.touched = HashSet::new();
         self.met = HashSet::new();
-        self.sink.following(true);
+        self.ending = true;
         for waiter in std::mem::take(&mut self.after_load) {
             self.wait_for_everything(&waiter);
         }
     }
 
-    fn on_event(&mut self, event: WatchedEvent) {
-        let place = self.layout.place(&event.path);
+    fn on_event(&mut self, path: String) {
+        let place = self.layout.place(&path);
         // The stat of these folders is part of every revision, and a child's event does not name its folder.
-        if matches!(place, Place::Provider { .. } | Place::Instance(_)) {
-            self.dirty.entry(parent(&event.path).to_owned()).or_default();
+        if place.counts_in_folder() {
+            self.dirty.entry(parent(&path).to_owned()).or_default();
         }
         if place.is_read() {
-            self.dirty.entry(event.path).or_default();
+            self.dirty.entry(path).or_default();
         }
     }
 
@@ -250,7 +255,7 @@ impl Feed<'_> {
             drop(self.connection.client.sync(&self.layout.registry_root));
         }
         for path in refresh.paths {
-            if matches!(self.layout.place(&path), Place::Provider { .. } | Place::Instance(_)) {
+            if self.layout.place(&path).counts_in_folder() {
                 self.want(parent(&path).to_owned(), &waiter);
             }
             // The texts of schemas, for example, are large and of no interest here.
@@ -286,25 +291,6 @@ impl Feed<'_> {
         self.dirty.entry(path).or_default().push(waiter.clone());
     }
 
-    /// Takes the events that have already arrived, up to one of the session.
-    fn drain(&mut self, dubbo: &mut PersistentWatcher, own: &mut PersistentWatcher) -> Option<SessionState> {
-        while let Some(event) = dubbo.changed().now_or_never() {
-            // Those of the session are taken from the other watcher, which gets them too.
-            if event.event_type != EventType::Session {
-                self.on_event(event);
-            } else if event.session_state.is_terminated() {
-                return Some(event.session_state);
-            }
-        }
-        while let Some(event) = own.changed().now_or_never() {
-            if event.event_type == EventType::Session {
-                return Some(event.session_state);
-            }
-            self.on_event(event);
-        }
-        None
-    }
-
     fn wait_for_everything(&mut self, waiter: &Waiter) {
         if self.load.is_some() {
             return self.after_load.push(waiter.clone());
@@ -318,7 +304,17 @@ impl Feed<'_> {
     fn start_reads(&mut self) {
         while self.reads.len() < READS_IN_FLIGHT {
             let ready = self.dirty.keys().filter(|path| !self.reading.contains(*path));
-            let paths: Vec<String> = ready.take(BATCH).cloned().collect();
+            let mut room = BATCH;
+            let fits = |path: &&String| {
+                let large = matches!(
+                    self.layout.place(path),
+                    Place::Application(ApplicationPlace::Metadata(_) | ApplicationPlace::Mapping(_))
+                );
+                let left = room.checked_sub(if large { BATCH / LARGE_BATCH } else { 1 });
+                room = left.unwrap_or(0);
+                left.is_some()
+            };
+            let paths: Vec<String> = ready.take_while(fits).cloned().collect();
             if paths.is_empty() {
                 return;
             }
@@ -337,6 +333,11 @@ impl Feed<'_> {
     fn on_finished(&mut self, finished: Finished) {
         for path in &finished.paths {
             self.reading.remove(path);
+        }
+        if finished.outcome.is_ok() {
+            for path in &finished.paths {
+                self.wanted.remove(path);
+            }
         }
         let reads = match finished.outcome {
             Ok(reads) => reads,
@@ -367,7 +368,7 @@ impl Feed<'_> {
             // Only data is asked for here.
             Read::Children(_) => None,
         });
-        self.sink.apply(nodes.collect());
+        self.apply(nodes.collect());
         drop(finished.waiters);
     }
 

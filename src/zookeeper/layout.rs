@@ -5,6 +5,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use super::application::{ApplicationPlace, Foreign, beside_interfaces};
 use crate::model::{
     DependencyKey, InstanceKey, Registrant, ReplicaId, ServiceKey, SidecarId, Tenant, short_digest,
 };
@@ -14,16 +15,13 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'/').add(b'%');
 /// Likewise in a part of a name that `|` separates.
 const ESCAPED_PART: &AsciiSet = &ESCAPED.add(b'|');
 
-/// The folders that an interface has once zoogate has put something into one of them. Java makes what it needs itself,
-/// but old consumers in Python fail without `configurators`, those in JavaScript without `consumers`, and whoever lists
-/// the providers of what is only consumed so far must find an empty folder.
-const CATEGORIES: [&str; 3] = ["providers", "consumers", "configurators"];
-
-/// The two roots.
+/// The roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Root of Dubbo's tree.
     pub dubbo_root: String,
+    /// Root of Dubbo 3's applications: empty when they are not read, and possibly [`Self::dubbo_root`].
+    pub services_root: String,
     /// Root of the gateway's own tree.
     pub registry_root: String,
 }
@@ -69,6 +67,10 @@ pub enum Place {
     Mark(Registrant, ReplicaId),
     /// A live replica.
     Replica(ReplicaId),
+    /// Of the application level of Dubbo 3.
+    Application(ApplicationPlace),
+    /// Not ours, and counted.
+    Foreign(Foreign),
     /// Not ours and of no interest.
     Other,
 }
@@ -76,20 +78,41 @@ pub enum Place {
 impl Place {
     /// Whether there can be something of interest below.
     pub fn has_children(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Application(place) => place.has_children(),
             Self::Folder
-                | Self::ProviderFolder { .. }
-                | Self::Snapshot(_)
-                | Self::Microservice(..)
-                | Self::InstanceFolder(..)
-                | Self::Lease(_)
-        )
+            | Self::ProviderFolder { .. }
+            | Self::Snapshot(_)
+            | Self::Microservice(..)
+            | Self::InstanceFolder(..)
+            | Self::Lease(_)
+            | Self::Foreign(Foreign::ConfigGroup) => true,
+            _ => false,
+        }
     }
 
-    /// Whether it is never deleted, so that it may be created whenever it is missing.
+    /// Whether it may be created whenever it is missing.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Folder | Self::ProviderFolder { .. } | Self::InstanceFolder(..))
+        match self {
+            Self::Application(place) => place.is_permanent(),
+            _ => matches!(self, Self::Folder | Self::ProviderFolder { .. } | Self::InstanceFolder(..)),
+        }
+    }
+
+    /// Whether that it exists is all that a full reading asks for.
+    pub fn is_listed(&self) -> bool {
+        match self {
+            Self::Application(place) => place.is_listed(),
+            _ => matches!(self, Self::Mark(..) | Self::Foreign(_)),
+        }
+    }
+
+    /// Whether its coming and going is told by its folder's stat, which is part of revisions.
+    pub fn counts_in_folder(&self) -> bool {
+        match self {
+            Self::Application(place) => place.counts_in_folder(),
+            _ => matches!(self, Self::Provider { .. } | Self::Instance(_)),
+        }
     }
 
     /// Whose document it is.
@@ -111,6 +134,7 @@ impl Place {
                 | Self::SnapshotPart(..)
                 | Self::Instance(_)
                 | Self::Mark(..)
+                | Self::Application(ApplicationPlace::Instance { .. })
         )
     }
 
@@ -191,27 +215,12 @@ impl Layout {
         std::iter::once(self.dubbo_root.clone()).chain(own).collect()
     }
 
-    /// The other folders that an interface must have when it has `folder`; none when that is no folder of an interface.
-    pub fn beside(&self, folder: &str) -> Vec<String> {
-        let Some((interface, category)) = below(folder, &self.dubbo_root).and(folder.rsplit_once('/')) else {
-            return Vec::new();
-        };
-        if !CATEGORIES.contains(&category) || parent(interface) != self.dubbo_root {
-            return Vec::new();
-        }
-        let others = CATEGORIES.iter().filter(|other| **other != category);
-        others.map(|other| format!("{interface}/{other}")).collect()
-    }
-
     /// What `path` means.
     pub fn place(&self, path: &str) -> Place {
         if let Some(rest) = below(path, &self.registry_root) {
             return own_place(&rest.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>());
         }
-        match below(path, &self.dubbo_root) {
-            Some(rest) => dubbo_place(&rest.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>()),
-            None => Place::Other,
-        }
+        self.place_of_others(path)
     }
 
     /// How a registrant is written in the data of the provider and consumer znodes that it owns: the path of its
@@ -236,24 +245,22 @@ pub fn parent(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..at])
 }
 
-fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
+pub(super) fn below<'p>(path: &'p str, root: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(root)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
-fn dubbo_place(parts: &[&str]) -> Place {
-    // Siblings of the interfaces that belong to Dubbo's configuration centre, metadata report and mapping.
-    if matches!(parts.first(), Some(&("config" | "metadata" | "mapping"))) {
-        return Place::Other;
-    }
+pub(super) fn dubbo_place(parts: &[&str]) -> Place {
     match parts {
+        // Siblings of the interfaces.
+        ["config" | "metadata" | "mapping", ..] => beside_interfaces(parts),
         [] | [_] | [_, "consumers"] => Place::Folder,
         [interface, "providers"] => Place::ProviderFolder { interface: (*interface).to_owned() },
         [interface, "providers", name] => {
             Place::Provider { interface: (*interface).to_owned(), name: (*name).to_owned() }
         }
         [_, "consumers", _] => Place::Consumer,
-        _ => Place::Other,
+        _ => beside_interfaces(parts),
     }
 }
 

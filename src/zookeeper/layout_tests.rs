@@ -1,9 +1,14 @@
 //! Every path reads back, and what belongs to others is left alone.
 
+use super::super::application::{MetadataHome, MetadataKey};
 use super::*;
 
 fn layout() -> Layout {
-    Layout { dubbo_root: "/dubbo".into(), registry_root: "/zoogate".into() }
+    Layout {
+        dubbo_root: "/dubbo".into(),
+        services_root: "/services".into(),
+        registry_root: "/zoogate".into(),
+    }
 }
 
 fn registrants() -> Vec<Registrant> {
@@ -63,11 +68,21 @@ fn a_name_cannot_climb_out_of_its_folder() {
 
 #[test]
 fn what_belongs_to_others_is_left_alone() {
-    for path in ["/dubbo/config/x/y", "/dubbo/metadata/a/providers/b", "/dubbox/a/providers/b", "/other", "/"]
-    {
+    for path in [
+        "/dubbo/config/x/y/z",
+        "/dubbo/metadata/a/providers/b",
+        "/dubbo/mapping/a/b",
+        "/dubbo/a/b/c",
+        "/dubbo/a/routers",
+        "/dubbo/a/routers/x",
+        "/dubbox/a/providers/b",
+        "/services/a/b/c",
+        "/other",
+        "/",
+    ] {
         assert_eq!(layout().place(path), Place::Other, "{path}");
     }
-    assert_eq!(layout().place("/dubbo/a/routers/x"), Place::Other);
+    assert_eq!(layout().place("/dubbo/config/x/y"), Place::Foreign(Foreign::Config));
     assert_eq!(
         layout().place("/dubbo/a/providers/x"),
         Place::Provider { interface: "a".into(), name: "x".into() }
@@ -89,5 +104,44 @@ fn an_interface_has_three_folders_whichever_is_needed_first() {
         "/zoogate/a/providers",
     ] {
         assert_eq!(beside(folder), [""; 0], "{folder}");
+    }
+}
+
+fn metadata(home: MetadataHome) -> MetadataKey {
+    MetadataKey { application: "shop".into(), revision: "0a".into(), home }
+}
+
+#[test]
+fn every_path_of_the_application_level_reads_back() {
+    let application = |path: &str| match layout().place(path) {
+        Place::Application(place) => place,
+        place => panic!("{path}: {place:?}"),
+    };
+    let instance = ApplicationPlace::Instance { application: "shop".into(), name: "10.0.0.1:20880".into() };
+    assert_eq!(application(&layout().application_instance("shop/10.0.0.1:20880")), instance);
+    for home in [MetadataHome::Report, MetadataHome::Application] {
+        let key = metadata(home);
+        assert_eq!(application(&layout().metadata(&key)), ApplicationPlace::Metadata(key));
+    }
+    assert_eq!(application(&layout().mapping("a.B$C")), ApplicationPlace::Mapping("a.B$C".into()));
+    assert_eq!(application(&layout().metadata_folder("a")), ApplicationPlace::MetadataFolder("a".into()));
+    assert_eq!(application("/services"), ApplicationPlace::Root);
+    assert_eq!(application("/services/shop"), ApplicationPlace::Folder("shop".into()));
+}
+
+#[test]
+fn applications_can_stand_among_the_interfaces_or_nowhere() {
+    let among = Layout { services_root: "/dubbo".into(), ..layout() };
+    let instance = ApplicationPlace::Instance { application: "shop".into(), name: "h:1".into() };
+    assert_eq!(among.place("/dubbo/shop/h:1"), Place::Application(instance));
+    assert_eq!(among.place("/dubbo"), Place::Application(ApplicationPlace::Root));
+    assert_eq!(among.place("/dubbo/shop"), Place::Application(ApplicationPlace::Folder("shop".into())));
+    assert_eq!(among.place("/dubbo/metadata"), Place::Folder);
+    assert_eq!(among.place("/dubbo/a/providers"), Place::ProviderFolder { interface: "a".into() });
+    let key = metadata(MetadataHome::Application);
+    assert_eq!(among.place("/dubbo/shop/0a"), Place::Application(ApplicationPlace::Metadata(key)));
+    let nowhere = Layout { services_root: String::new(), ..layout() };
+    for path in ["/services", "/services/shop/h:1", "/", "/shop"] {
+        assert_eq!(nowhere.place(path), Place::Other, "{path}");
     }
 }

@@ -1,4 +1,4 @@
-//! Reads both trees whole, level by level, two hundred znodes a request.
+//! Reads all trees whole, level by level, two hundred znodes a request.
 
 use std::sync::Arc;
 
@@ -49,7 +49,13 @@ async fn load(
     layout: &Layout,
     sender: &mpsc::Sender<Loaded>,
 ) -> Result<(), Error> {
-    let mut wanted = vec![(layout.registry_root.clone(), true), (layout.dubbo_root.clone(), true)];
+    let mut wanted = vec![(layout.registry_root.clone(), true)];
+    if layout.services_root != layout.dubbo_root {
+        wanted.push((layout.dubbo_root.clone(), true));
+    }
+    if layout.reads_applications() {
+        wanted.push((layout.services_root.clone(), false));
+    }
     let mut requests = FuturesUnordered::new();
     loop {
         while requests.len() < REQUESTS_IN_FLIGHT && !wanted.is_empty() {
@@ -89,8 +95,12 @@ fn take_child(layout: &Layout, path: String, wanted: &mut Vec<(String, bool)>, n
     match layout.place(&path) {
         Place::Other => {}
         Place::Folder => wanted.push((path, true)),
-        // That it exists is all there is to know of a mark.
-        Place::Mark(..) => nodes.push(Node { path, state: Some((Vec::new(), Stat::default())) }),
+        place if place.is_listed() => {
+            if place.has_children() {
+                wanted.push((path.clone(), true));
+            }
+            nodes.push(Node { path, state: Some((Vec::new(), Stat::default())) });
+        }
         _ => wanted.push((path, false)),
     }
 }

@@ -1,14 +1,18 @@
 //! The only place that talks to ZooKeeper: the session, transactions, and the feed of everything that changes.
 
+mod application;
 mod change;
 mod connection;
 mod feed;
+mod interface_folders;
 mod layout;
 mod load;
 mod options;
 mod session;
 mod transaction;
+mod watches;
 
+pub use application::{ApplicationPlace, Foreign, MetadataHome, MetadataKey};
 pub use change::{Node, Sink, Stat};
 pub use connection::Connection;
 pub use layout::{Layout, Place, parse_owner};

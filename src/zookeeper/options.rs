@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::layout::Layout;
+
 /// How to reach the ensemble and where in it the registry lives.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -19,10 +21,23 @@ pub struct Options {
     pub max_transaction_bytes: usize,
     /// Root of Dubbo's tree, for example `/dubbo`.
     pub dubbo_root: String,
+    /// Root of Dubbo 3's applications, for example `/services`; empty when they are not to be read.
+    pub services_root: String,
     /// Root of the gateway's own tree, for example `/zoogate`.
     pub registry_root: String,
     /// What the znode of this replica says about it, as JSON.
     pub replica_data: String,
+}
+
+impl Options {
+    /// Which znode stands where.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            dubbo_root: self.dubbo_root.clone(),
+            services_root: self.services_root.clone(),
+            registry_root: self.registry_root.clone(),
+        }
+    }
 }
 
 /// Who may touch what the gateway writes.

@@ -65,8 +65,7 @@ impl ZooKeeper {
         sink: Arc<dyn Sink>,
     ) -> Arc<Self> {
         let (refreshes, receiver) = mpsc::channel(REFRESHES);
-        let layout =
-            Layout { dubbo_root: options.dubbo_root.clone(), registry_root: options.registry_root.clone() };
+        let layout = options.layout();
         let zookeeper = Arc::new(Self {
             layout,
             options,

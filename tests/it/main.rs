@@ -9,6 +9,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod application_level;
+mod application_level_repair;
+mod application_level_replicas;
+mod application_level_writing;
 mod architecture;
 mod attributes;
 mod client_habits;
@@ -19,6 +23,7 @@ mod dependencies;
 mod documents;
 mod faults_of_the_original;
 mod fixtures;
+mod foreign_znodes;
 mod govern;
 mod harness;
 mod large;
