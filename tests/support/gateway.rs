@@ -92,7 +92,7 @@ impl Options {
 
     /// The connect string, and the roots of a gateway that is to keep away from chroots: then a place of its own in
     /// ZooKeeper is one that its roots stand in.
-    fn place(&self) -> (&str, Vec<(&'static str, String)>) {
+    fn place(&self) -> (&str, Vec<(&'static str, &'static str, String)>) {
         let everywhere = (self.connect.as_str(), Vec::new());
         let Some(start) = self.connect.find('/') else { return everywhere };
         let (servers, chroot) = self.connect.split_at(start);
@@ -101,8 +101,13 @@ impl Options {
         if !is_place || std::env::var_os("ZOOGATE_TEST_NO_CHROOT").is_none() {
             return everywhere;
         }
-        let root = |section, name: &str| (section, format!("{chroot}/{name}"));
-        (servers, vec![root("dubbo", "dubbo"), root("registry", "zoogate")])
+        let root = |section, key, name: &str| (section, key, format!("{chroot}/{name}"));
+        let roots = [
+            ("dubbo", "root", "dubbo"),
+            ("dubbo", "services_root", "services"),
+            ("registry", "root", "zoogate"),
+        ];
+        (servers, roots.map(|(section, key, name)| root(section, key, name)).to_vec())
     }
 
     /// The configuration file.
@@ -118,7 +123,7 @@ impl Options {
             ("zookeeper", "operation_timeout", span(self.session.min(Duration::from_secs(2)))),
             ("mosn", "ttl", span(self.time_to_live)),
         ];
-        settings.extend(roots.iter().map(|(section, root)| (*section, "root", quoted(root))));
+        settings.extend(roots.iter().map(|(section, key, root)| (*section, *key, quoted(root))));
         for (section, key, value) in &self.extra {
             settings.retain(|(old_section, old_key, _)| {
                 (old_section, old_key) != (&section.as_str(), &key.as_str())
