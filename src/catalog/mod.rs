@@ -7,6 +7,7 @@ mod attributes;
 mod dependencies;
 mod find;
 mod leases;
+mod listeners;
 mod nodes;
 mod providers;
 mod services;
@@ -31,6 +32,7 @@ use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
 pub use answers::{Existence, FindError, Found, LeaseView, Registered};
 pub use attributes::PairsRecord;
 pub use dependencies::DependencyRecord;
+pub use listeners::{Listener, Listeners};
 pub use nodes::ServiceNode;
 pub use services::{InstanceRecord, MicroserviceRecord};
 pub use snapshots::SnapshotRecord;
@@ -52,6 +54,8 @@ pub struct Catalog {
     pub consumers_changed: Notify,
     /// Those who want to hear of changes.
     pub watchers: Arc<Watchers>,
+    /// Those who wait for news of a sidecar.
+    pub listeners: Arc<Listeners>,
     /// Where to ask for what has not arrived yet. Weak, because ZooKeeper's feed holds the catalog.
     source: OnceLock<Weak<ZooKeeper>>,
 }
@@ -65,7 +69,7 @@ impl Catalog {
     /// An empty catalog, stale until its feed has read everything once.
     pub fn new(layout: Layout, metrics: Arc<Metrics>) -> Self {
         let state = state::State::default();
-        let watchers = state.watchers.clone();
+        let (watchers, listeners) = (state.watchers.clone(), state.listeners.clone());
         Self {
             layout,
             metrics,
@@ -74,6 +78,7 @@ impl Catalog {
             losses: Notify::new(),
             consumers_changed: Notify::new(),
             watchers,
+            listeners,
             source: OnceLock::new(),
         }
     }
@@ -326,6 +331,7 @@ impl Catalog {
         self.metrics.leases.set(i64::try_from(state.leases.count()).unwrap_or(i64::MAX));
         self.metrics.mirror_revision.set(state.zxid);
         self.metrics.watch_subscribers.set(i64::try_from(self.watchers.count()).unwrap_or(i64::MAX));
+        self.metrics.waiting_polls.set(i64::try_from(self.listeners.count()).unwrap_or(i64::MAX));
         drop(state);
         self.metrics.mirror_staleness.set(self.stale_for().map_or(0.0, |time| time.as_secs_f64()));
     }
@@ -335,6 +341,7 @@ impl Sink for Catalog {
     fn apply(&self, nodes: Vec<Node>) {
         let mut nodes = nodes.into_iter().peekable();
         let (mut lost, mut consumers_changed) = (false, false);
+        let mut news = Vec::new();
         while nodes.peek().is_some() {
             let mut state = self.state.write();
             for node in nodes.by_ref().take(CHANGES_PER_LOCK) {
@@ -343,9 +350,12 @@ impl Sink for Catalog {
             lost |= !state.losses.is_empty();
             consumers_changed |= !state.changed_consumers.is_empty();
             let changes = std::mem::take(&mut state.changes);
+            news.append(&mut state.news);
             drop(state);
             self.tell_watchers(changes);
         }
+        // When all has been applied: who is woken looks once.
+        self.listeners.tell(&news);
         if consumers_changed {
             self.consumers_changed.notify_one();
         }
@@ -368,6 +378,7 @@ impl Sink for Catalog {
             freshness.following_since = None;
         }
         drop(freshness);
+        self.listeners.wake_all();
         // After a full reading everything is compared with what the documents say.
         self.losses.notify_one();
     }
