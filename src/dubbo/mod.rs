@@ -9,6 +9,7 @@ mod check;
 mod encoding;
 mod endpoint;
 mod path;
+mod pattern;
 mod url;
 
 pub use build::{DEFAULT_APPLICATION, DEFAULT_PROTOCOL, consumer_url, provider_url};
@@ -19,4 +20,5 @@ pub use check::{
 pub use encoding::{DecodeError, decode, encode};
 pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
+pub use pattern::EntryPattern;
 pub use url::{EntryKey, ServiceUrl, UrlError};

@@ -5,6 +5,7 @@
 
 mod clock;
 mod dependencies;
+mod edits;
 mod error;
 mod hearing;
 mod instances;
@@ -36,7 +37,9 @@ use hearing::Hearing;
 use locks::Locks;
 use recorder::Recorder;
 
+pub use edits::Edit;
 pub use error::RegistryError;
+pub use sidecars::Synced;
 
 /// Locks for registrations that must not be made twice at the same time.
 const LOCKS: usize = 256;
@@ -48,6 +51,8 @@ pub struct Options {
     pub sidecar_time_to_live: Duration,
     /// How long the empty document of a sidecar that is gone is kept, so that its version goes on growing.
     pub snapshot_retention: Duration,
+    /// Entries that the snapshot of a sidecar may grow to by edits.
+    pub sidecar_entries: usize,
     /// How much there may be.
     pub quotas: Quotas,
 }

@@ -1,13 +1,63 @@
-//! The use cases of sidecars: a snapshot comes in whole, and ZooKeeper is made to match it.
+//! The use cases of sidecars: a snapshot comes in whole, or is edited entry by entry, and ZooKeeper is made to match it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::clock::unix_millis;
+use super::edits::{Edit, wanted_entries};
 use super::plan::{Plan, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
 use super::{Registry, RegistryError};
 use crate::catalog::SnapshotRecord;
-use crate::dubbo::{EntryKey, ServiceUrl, consumer_url, provider_url};
-use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport};
+use crate::dubbo::ServiceUrl;
+use crate::model::{Registrant, ReplicaId, SidecarId, Snapshot, SnapshotPart, SnapshotReport};
+
+/// How often, and after which pause, a lost document is looked for before an edit does without it.
+const SECOND_LOOKS: u32 = 60;
+const SECOND_LOOK: Duration = Duration::from_millis(50);
+
+/// What became of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Synced {
+    /// What the registry holds now.
+    pub report: SnapshotReport,
+    /// Whether that is something else than before.
+    pub changed: bool,
+}
+
+/// What a snapshot is to be.
+#[derive(Clone, Copy)]
+enum Wish<'w> {
+    /// This and nothing else.
+    Whole(&'w Snapshot),
+    /// What it was, but for this.
+    Edited(&'w Edit),
+    /// What it was.
+    Kept,
+}
+
+/// Whose snapshot is changed, and who asked for it.
+#[derive(Clone, Copy)]
+struct Change<'c> {
+    sidecar: &'c SidecarId,
+    registrant: &'c Registrant,
+    peer: &'c str,
+    replica: &'c ReplicaId,
+    wish: Wish<'c>,
+    /// Unix milliseconds.
+    now: i64,
+}
+
+/// How a snapshot gets to what it is to be.
+#[derive(Default)]
+struct Planned {
+    /// `None` when it is so already.
+    plan: Option<Plan>,
+    after: SnapshotPart,
+    version: u64,
+    changed: bool,
+}
 
 impl Registry {
     /// Makes ZooKeeper match `snapshot`, the whole of what `sidecar` provides and consumes, in one transaction.
@@ -20,71 +70,63 @@ impl Registry {
         sidecar: &SidecarId,
         peer: &str,
         snapshot: Snapshot,
-    ) -> Result<SnapshotReport, RegistryError> {
+    ) -> Result<Synced, RegistryError> {
+        self.change(sidecar, peer, Wish::Whole(&snapshot)).await
+    }
+
+    /// Adds an entry to the snapshot of `sidecar`, or takes some away, and renews the lease of the whole. An edit that
+    /// changes nothing writes nothing. `peer` is the address that asked.
+    ///
+    /// # Errors
+    /// As [`Registry::sync`], and [`RegistryError::QuotaExceeded`] when there would be too many entries.
+    pub async fn edit(&self, sidecar: &SidecarId, peer: &str, edit: &Edit) -> Result<Synced, RegistryError> {
+        self.await_document(sidecar).await;
+        self.change(sidecar, peer, Wish::Edited(edit)).await
+    }
+
+    /// Takes a sign of life of a sidecar, which keeps alive what it has registered and changes nothing of it. `None`
+    /// when it never registered anything.
+    ///
+    /// # Errors
+    /// As [`Registry::sync`].
+    pub async fn hear(&self, sidecar: &SidecarId) -> Result<Option<SnapshotReport>, RegistryError> {
+        let is_known = || self.catalog.snapshot(sidecar).is_some();
+        self.still_there(sidecar);
+        self.replica_in_touch()?;
+        if !is_known() {
+            // Another replica may just have heard it for the first time.
+            self.catch_up().await?;
+            if !is_known() {
+                return Ok(None);
+            }
+        }
+        // The peer is written by changes only.
+        self.change(sidecar, "", Wish::Kept).await.map(|kept| Some(kept.report))
+    }
+
+    /// Notes that a sidecar whose snapshot stands is still there, without a look at ZooKeeper.
+    pub fn still_there(&self, sidecar: &SidecarId) {
         let registrant = Registrant::Sidecar(sidecar.clone());
-        // Also a snapshot that has to be refused is a sign of life, of somebody who is registered.
-        let known = self.catalog.marks(&registrant).map(|_| self.hearing.touch(&registrant));
-        let replica = self.replica_in_touch()?;
-        let ear = known.unwrap_or_else(|| self.hearing.touch(&registrant));
-        let now = unix_millis();
-        let mut settled = (SnapshotPart::default(), 0);
-        let mut plan = || {
-            let record = self.catalog.snapshot(sidecar);
-            let mut before = record.as_ref().map(SnapshotRecord::entries).unwrap_or_default();
-            let unreadable = self.catalog.unreadable_version(&self.zookeeper.layout.document(&registrant));
-            let torn = record.as_ref().is_some_and(|record| record.damaged || record.is_torn());
-            if torn || unreadable.is_some() {
-                let standing = self.catalog.entries_of(&registrant);
-                before.providers.extend(standing.providers);
-                before.consumers.extend(standing.consumers);
-            }
-            let after = wanted_entries(&before, &snapshot, now);
-            let mut plan = Plan::default();
-            let version = record.as_ref().map(|record| record.version).or(unreadable).map_or(0, version_of);
-            let changed = record.is_none() || torn || before != after;
-            if changed {
-                plan_snapshot(
-                    &self.catalog,
-                    &self.zookeeper.layout,
-                    self.zookeeper.max_transaction_bytes(),
-                    (sidecar, peer),
-                    record.as_ref(),
-                    &after,
-                    &mut plan,
-                );
-                plan_entries(&self.catalog, &self.zookeeper.layout, &registrant, &before, &after, &mut plan)?;
-            } else if let Some(record) = &record {
-                // Guards the mark below against a document that was changed meanwhile.
-                plan.document.check(self.zookeeper.layout.document(&registrant), record.version);
-            }
-            let guards = plan.document.operations.len();
-            if after.is_empty() && before.is_empty() && self.catalog.marks(&registrant).is_none() {
-                // Nothing was registered, so nothing keeps it alive.
-            } else if after.is_empty() {
-                plan_no_lease(&self.catalog, &self.zookeeper.layout, &registrant, &mut plan);
-            } else {
-                plan_lease(&self.catalog, &self.zookeeper.layout, &registrant, &replica, &mut plan);
-            }
-            settled = (after, if changed { version + 1 } else { version });
-            Ok((changed || plan.document.operations.len() > guards).then_some(plan))
-        };
-        // The common case first: nothing has changed and this replica has said so already.
-        let unchanged = !ear.is_lapsing() && matches!(plan(), Ok(None));
-        if !unchanged {
-            let _change = ear.change.lock().await;
-            self.finish_lapse(&ear).await?;
-            self.settle(&registrant, &mut plan).await?;
-            // A large change takes its time, and its time to live begins when it is acknowledged.
+        if self.catalog.marks(&registrant).is_some() {
             self.hearing.touch(&registrant);
         }
-        let (entries, version) = settled;
-        Ok(self.snapshot_report(sidecar, &entries, version))
+    }
+
+    /// Whether ZooKeeper can be reached now.
+    pub fn is_connected(&self) -> bool {
+        self.zookeeper.connection().is_some()
+    }
+
+    /// How long a sidecar may be silent.
+    pub fn sidecar_time_to_live(&self) -> Duration {
+        self.options.sidecar_time_to_live
     }
 
     /// What is registered for `sidecar`; `None` when it never synced.
     pub fn report(&self, sidecar: &SidecarId) -> Option<SnapshotReport> {
         let record = self.catalog.snapshot(sidecar)?;
-        Some(self.snapshot_report(sidecar, &record.entries(), version_of(record.version)))
+        let report = self.snapshot_report(sidecar, &record.entries(), version_of(record.version));
+        Some(SnapshotReport { torn: record.is_torn(), ..report })
     }
 
     /// The sidecars that `peer` synced for, as far as they ever had an entry.
@@ -95,6 +137,100 @@ impl Registry {
             self.catalog.snapshot(sidecar).is_some_and(|record| !record.is_empty() || record.version > 0)
         });
         meant.collect()
+    }
+
+    async fn change(&self, sidecar: &SidecarId, peer: &str, wish: Wish<'_>) -> Result<Synced, RegistryError> {
+        let registrant = Registrant::Sidecar(sidecar.clone());
+        // Also a change that has to be refused is a sign of life, of somebody who is registered.
+        let known = self.catalog.marks(&registrant).map(|_| self.hearing.touch(&registrant));
+        let replica = self.replica_in_touch()?;
+        let ear = known.unwrap_or_else(|| self.hearing.touch(&registrant));
+        let change =
+            Change { sidecar, registrant: &registrant, peer, replica: &replica, wish, now: unix_millis() };
+        let mut settled = Planned::default();
+        let mut plan = || {
+            settled = self.plan_change(change)?;
+            Ok(settled.plan.take())
+        };
+        // The common case first: nothing has changed and this replica has said so already. An edit is not repeated as
+        // a sync is, and must not be lost to a catalog that is behind what another replica has just committed.
+        let is_edit = matches!(wish, Wish::Edited(_));
+        let is_done = !is_edit && !ear.is_lapsing() && matches!(plan(), Ok(None));
+        if !is_done {
+            let _change = ear.change.lock().await;
+            self.finish_lapse(&ear).await?;
+            if is_edit && matches!(plan(), Ok(None)) {
+                self.catch_up().await?;
+            }
+            self.settle(&registrant, &mut plan).await?;
+            // A large change takes its time, and its time to live begins when it is acknowledged.
+            self.hearing.touch(&registrant);
+        }
+        let report = self.snapshot_report(sidecar, &settled.after, settled.version);
+        Ok(Synced { report, changed: settled.changed })
+    }
+
+    fn plan_change(&self, change: Change<'_>) -> Result<Planned, RegistryError> {
+        let Change { sidecar, registrant, peer, replica, wish, now } = change;
+        let (catalog, layout) = (&self.catalog, &self.zookeeper.layout);
+        let record = catalog.snapshot(sidecar);
+        let mut before = record.as_ref().map(SnapshotRecord::entries).unwrap_or_default();
+        let unreadable = catalog.unreadable_version(&layout.document(registrant));
+        let torn = record.as_ref().is_some_and(|record| record.damaged || record.is_torn());
+        let is_edit = matches!(wish, Wish::Edited(_));
+        // A sync says what there is to be, whatever was lost; an edit has to start from what there was.
+        let lost = is_edit && record.is_none() && catalog.marks(registrant).is_some();
+        if torn || unreadable.is_some() || lost {
+            let standing = catalog.entries_of(registrant);
+            before.providers.extend(standing.providers);
+            before.consumers.extend(standing.consumers);
+        }
+        let after = match wish {
+            Wish::Whole(snapshot) => wanted_entries(&before, snapshot, now),
+            Wish::Edited(edit) => edit.apply(&before, now, self.options.sidecar_entries)?,
+            Wish::Kept => before.clone(),
+        };
+        let version = record.as_ref().map(|record| record.version).or(unreadable).map_or(0, version_of);
+        let changed = match wish {
+            Wish::Whole(_) => record.is_none() || torn || before != after,
+            Wish::Edited(_) => torn || unreadable.is_some() || lost || before != after,
+            Wish::Kept => false,
+        };
+        let mut plan = Plan::default();
+        if changed {
+            let limit = self.zookeeper.max_transaction_bytes();
+            let record = record.as_ref();
+            plan_snapshot(catalog, layout, limit, (sidecar, peer), record, &after, &mut plan);
+            plan_entries(catalog, layout, registrant, &before, &after, &mut plan)?;
+        } else if let Some(record) = &record {
+            // Guards the mark below against a document that was changed meanwhile.
+            plan.document.check(layout.document(registrant), record.version);
+        }
+        let guards = plan.document.operations.len();
+        let nothing = after.is_empty() && before.is_empty() && catalog.marks(registrant).is_none();
+        if nothing || (matches!(wish, Wish::Kept) && after.is_empty()) {
+            // Nothing was registered, so nothing keeps it alive.
+        } else if after.is_empty() {
+            plan_no_lease(catalog, layout, registrant, &mut plan);
+        } else {
+            plan_lease(catalog, layout, registrant, replica, &mut plan);
+        }
+        let plan = (changed || plan.document.operations.len() > guards).then_some(plan);
+        Ok(Planned { plan, after, version: if changed { version + 1 } else { version }, changed })
+    }
+
+    /// A document that somebody deleted by hand is put back in a moment. An edit that came first would make it anew,
+    /// with a version that has been seen before.
+    async fn await_document(&self, sidecar: &SidecarId) {
+        let registrant = Registrant::Sidecar(sidecar.clone());
+        for _ in 0..SECOND_LOOKS {
+            let is_lost =
+                self.catalog.snapshot(sidecar).is_none() && self.catalog.marks(&registrant).is_some();
+            if !is_lost || self.zookeeper.connection().is_none() {
+                return;
+            }
+            sleep(SECOND_LOOK).await;
+        }
     }
 
     fn snapshot_report(&self, sidecar: &SidecarId, entries: &SnapshotPart, version: u64) -> SnapshotReport {
@@ -110,6 +246,7 @@ impl Registry {
             dispatched: dispatched.cloned().collect(),
             consumed: consumed.into_iter().collect(),
             version,
+            torn: false,
         }
     }
 }
@@ -117,54 +254,4 @@ impl Registry {
 /// The version that clients see of a document with this `dataVersion`: the first is 1, and 0 stands for failures.
 fn version_of(data_version: i32) -> u64 {
     u64::try_from(data_version).unwrap_or(0) + 1
-}
-
-/// The URLs that `snapshot` stands as. What was registered before under the same key keeps its timestamp: a new one
-/// would make Java consumers warm the provider up again.
-fn wanted_entries(before: &SnapshotPart, snapshot: &Snapshot, now: i64) -> SnapshotPart {
-    let urls = before.providers.iter().chain(&before.consumers);
-    let parsed = urls.filter_map(|url| ServiceUrl::parse(url).ok());
-    let timestamps: BTreeMap<EntryKey, i64> =
-        parsed.filter_map(|url| Some((url.entry_key(), url.timestamp()?))).collect();
-    let keep = |write: &dyn Fn(i64) -> String| {
-        let fresh = write(now);
-        let key = ServiceUrl::parse(&fresh).map(|url| url.entry_key());
-        match key.ok().and_then(|key| timestamps.get(&key)) {
-            Some(timestamp) => write(*timestamp),
-            None => fresh,
-        }
-    };
-    SnapshotPart {
-        providers: snapshot.providers.iter().map(|provider| keep(&|at| provider_url(provider, at))).collect(),
-        consumers: snapshot.consumers.iter().map(|consumer| keep(&|at| consumer_url(consumer, at))).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Provider;
-
-    fn snapshot(method: &str, port: u16) -> Snapshot {
-        let provider = Provider {
-            interface: "a.B".into(),
-            protocol: "dubbo".into(),
-            host: "10.0.0.1".into(),
-            port,
-            methods: vec![method.into()],
-            params: BTreeMap::new(),
-        };
-        Snapshot { providers: vec![provider], consumers: Vec::new() }
-    }
-
-    #[test]
-    fn a_provider_keeps_its_timestamp_when_its_methods_change_but_not_its_address() {
-        let first = wanted_entries(&SnapshotPart::default(), &snapshot("x", 1), 1_000_000_000_001);
-        assert_eq!(wanted_entries(&first, &snapshot("x", 1), 1_000_000_000_002), first);
-        let changed = wanted_entries(&first, &snapshot("y", 1), 1_000_000_000_002);
-        assert_ne!(changed, first);
-        assert!(changed.providers.iter().all(|url| url.contains("timestamp=1000000000001")));
-        let moved = wanted_entries(&first, &snapshot("x", 2), 1_000_000_000_002);
-        assert!(moved.providers.iter().all(|url| url.contains("timestamp=1000000000002")));
-    }
 }
