@@ -35,6 +35,7 @@ impl Core {
             list_warning: config.dubbo.list_warning,
             application_level: config.dubbo.application_level,
             metadata_retention: config.dubbo.metadata_retention,
+            sidecar_entries: config.mosn.max_entries,
             quotas: registry::Quotas {
                 microservices: config.servicecomb.quota_services,
                 instances: config.servicecomb.quota_instances,
@@ -74,6 +75,9 @@ impl Core {
             mosn: web::Data::new(mosn::Limits {
                 body_bytes: config.http.max_sync_body,
                 entries: config.mosn.max_entries,
+                export_port: config.mosn.export_port,
+                longest_wait: config.mosn.max_wait,
+                waiting: config.mosn.max_waiting,
             }),
             servicecomb: servicecomb::Limits {
                 body: rules.max_body,
@@ -93,6 +97,7 @@ impl Core {
     /// Lets everybody go who is told of changes: their connections would hold up the shutdown.
     pub fn release_watchers(&self) {
         self.running.catalog.watchers.close();
+        self.running.catalog.listeners.close();
     }
 
     /// Ends the registry: nothing is taken down, the session with ZooKeeper is closed.

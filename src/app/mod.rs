@@ -150,6 +150,7 @@ fn http_server(
         listener: middleware::ListenerKind::Http,
         metrics,
         timeout: http.request_timeout,
+        longest_wait: config.mosn.max_wait,
     });
     let mut server = HttpServer::new(move || {
         Service::new()
@@ -165,6 +166,8 @@ fn http_server(
     // Whole seconds, rounded up.
     .shutdown_timeout((http.shutdown_timeout + Duration::from_millis(999)).as_secs())
     .tcp_nodelay(true)
+    // Who closes its side has gone away: nobody must be kept waiting for whom nobody listens any more.
+    .h1_allow_half_closed(false)
     .disable_signals();
     for Listener { address, socket } in listeners {
         server = server.listen(socket).with_context(|| format!("http.listen: cannot serve {address}"))?;
@@ -176,8 +179,12 @@ fn http_server(
 /// The server of probes and metrics.
 fn ops_server(listener: Listener, state: web::Data<Ops>, metrics: Arc<Metrics>) -> anyhow::Result<Server> {
     let Listener { address, socket } = listener;
-    let observer =
-        web::Data::new(Observer { listener: middleware::ListenerKind::Ops, metrics, timeout: OPS_TIMEOUT });
+    let observer = web::Data::new(Observer {
+        listener: middleware::ListenerKind::Ops,
+        metrics,
+        timeout: OPS_TIMEOUT,
+        longest_wait: Duration::ZERO,
+    });
     let server = HttpServer::new(move || {
         Service::new()
             .app_data(observer.clone())

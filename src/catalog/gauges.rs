@@ -27,6 +27,7 @@ impl Catalog {
             let gauge = self.metrics.foreign_znodes.with_label_values(&[kind]);
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        self.metrics.waiting_polls.set(i64::try_from(self.listeners.count()).unwrap_or(i64::MAX));
         self.metrics.watch_subscribers.set(i64::try_from(self.watchers.count()).unwrap_or(i64::MAX));
         drop(state);
         self.metrics.mirror_staleness.set(self.stale_for().map_or(0.0, |time| time.as_secs_f64()));

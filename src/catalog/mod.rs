@@ -12,6 +12,7 @@ mod dependencies;
 mod find;
 mod gauges;
 mod leases;
+mod listeners;
 mod nodes;
 mod offers;
 mod providers;
@@ -39,6 +40,7 @@ pub use application_queries::MetadataStanding;
 pub use applications::{ApplicationNode, MappingRecord, Standing};
 pub use attributes::PairsRecord;
 pub use dependencies::DependencyRecord;
+pub use listeners::{Listener, Listeners};
 pub use nodes::ServiceNode;
 pub use services::{InstanceRecord, MicroserviceRecord};
 pub use snapshots::SnapshotRecord;
@@ -60,6 +62,8 @@ pub struct Catalog {
     pub consumers_changed: Notify,
     /// Those who want to hear of changes.
     pub watchers: Arc<Watchers>,
+    /// Those who wait for news of a sidecar.
+    pub listeners: Arc<Listeners>,
     /// Where to ask for what has not arrived yet. Weak, because ZooKeeper's feed holds the catalog.
     source: OnceLock<Weak<ZooKeeper>>,
 }
@@ -75,7 +79,7 @@ impl Catalog {
     pub fn new(layout: Layout, list_warning: usize, metrics: Arc<Metrics>) -> Self {
         let mut state = state::State::default();
         state.nodes.lists = child_lists::ChildLists::new(list_warning);
-        let watchers = state.watchers.clone();
+        let (watchers, listeners) = (state.watchers.clone(), state.listeners.clone());
         Self {
             layout,
             metrics,
@@ -84,6 +88,7 @@ impl Catalog {
             losses: Notify::new(),
             consumers_changed: Notify::new(),
             watchers,
+            listeners,
             source: OnceLock::new(),
         }
     }
@@ -341,6 +346,7 @@ impl Sink for Catalog {
         let mut nodes = nodes.into_iter().peekable();
         let mut wanted = Vec::new();
         let (mut lost, mut consumers_changed) = (false, false);
+        let mut news = Vec::new();
         while nodes.peek().is_some() {
             let mut state = self.state.write();
             for node in nodes.by_ref().take(CHANGES_PER_LOCK) {
@@ -350,9 +356,12 @@ impl Sink for Catalog {
             consumers_changed |= !state.changed_consumers.is_empty();
             wanted.append(&mut state.applications.wanted);
             let changes = std::mem::take(&mut state.changes);
+            news.append(&mut state.news);
             drop(state);
             self.tell_watchers(changes);
         }
+        // When all has been applied: who is woken looks once.
+        self.listeners.tell(&news);
         if consumers_changed {
             self.consumers_changed.notify_one();
         }
@@ -376,6 +385,7 @@ impl Sink for Catalog {
             freshness.following_since = None;
         }
         drop(freshness);
+        self.listeners.wake_all();
         // After a full reading everything is compared with what the documents say.
         self.losses.notify_one();
     }

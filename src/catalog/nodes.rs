@@ -98,7 +98,12 @@ impl ServiceNodes {
 
     /// Whether the interface has a provider, whoever registered it.
     pub fn has_provider(&self, interface: &str) -> bool {
-        self.interfaces.get(&dubbo::encode(interface)).is_some_and(|interface| !interface.nodes.is_empty())
+        self.has_provider_at(&dubbo::encode(interface))
+    }
+
+    /// The same of the interface as paths spell it.
+    pub fn has_provider_at(&self, path_interface: &str) -> bool {
+        self.interfaces.get(path_interface).is_some_and(|interface| !interface.nodes.is_empty())
     }
 
     /// `pzxid` of the folder of an interface's providers.

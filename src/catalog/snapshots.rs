@@ -84,9 +84,9 @@ impl Snapshots {
         })
     }
 
-    /// Whether the sidecar has a document that makes sense.
-    pub fn is_known(&self, id: &SidecarId) -> bool {
-        self.documents.contains_key(id)
+    /// The `dataVersion` of the document of a sidecar, if it has one that makes sense.
+    pub fn version(&self, id: &SidecarId) -> Option<i32> {
+        self.documents.get(id).map(|stored| stored.version)
     }
 
     /// Every sidecar that has a document.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::applications::Applications;
 use super::attributes::Attribute;
 use super::leases::Leases;
+use super::listeners::{Listeners, News};
 use super::nodes::ServiceNodes;
 use super::offers::Offers;
 use super::providers::to_json;
@@ -50,6 +51,9 @@ pub(super) struct State {
     /// Consumers with dependencies whose instances have changed.
     pub changed_consumers: HashSet<(Tenant, String)>,
     pub watchers: Arc<Watchers>,
+    /// What listeners may want to know.
+    pub news: Vec<News>,
+    pub listeners: Arc<Listeners>,
     /// Documents that make no sense and of which nothing better is known, by path, with their `dataVersion`: writing
     /// them anew is a replacement, not a creation.
     pub unreadable: HashMap<String, i32>,
@@ -72,8 +76,13 @@ impl State {
             Place::Provider { interface, name } => {
                 let before = self.shown(&interface, &name);
                 let address = self.nodes.address(&interface, &name);
+                let was_provided = self.nodes.has_provider_at(&interface);
                 let lost = self.nodes.provider(&mut self.services, metrics, &interface, &name, state);
                 let after = self.shown(&interface, &name);
+                if was_provided != self.nodes.has_provider_at(&interface) {
+                    let changed = interface.clone();
+                    self.note_news(|| News::Interface(changed));
+                }
                 // What takes its place is shown before it goes, and hidden after it came.
                 if state.is_none() {
                     address.into_iter().for_each(|address| self.reconsider(address));
@@ -90,11 +99,17 @@ impl State {
                 self.losses.extend(lost.into_iter().map(Loss::Registration));
             }
             Place::Snapshot(id) => {
+                let before = self.snapshots.version(&id);
                 self.losses.extend(self.snapshots.document(metrics, id.clone(), state));
-                self.note_unreadable(&node.path, state, self.snapshots.is_known(&id));
+                let after = self.snapshots.version(&id);
+                self.note_unreadable(&node.path, state, after.is_some());
+                if before != after {
+                    self.note_news(|| News::Sidecar(id));
+                }
             }
             Place::SnapshotPart(id, part) => {
                 self.losses.extend(self.snapshots.part(metrics, &id, part, state));
+                self.note_news(|| News::Sidecar(id));
             }
             Place::Microservice(tenant, id) => {
                 let before =

@@ -119,6 +119,9 @@ fn check_dialects(config: &Config) -> Checked {
     lasts("mosn.snapshot_retention", config.mosn.snapshot_retention, config.mosn.ttl..=365 * DAY)?;
     within("mosn.max_entries", config.mosn.max_entries, 1..=100_000, "entries")?;
     within("dubbo.list_warning", config.dubbo.list_warning, KIB..=64 * MIB, "bytes")?;
+    within("mosn.export_port", config.mosn.export_port, 1..=u16::MAX, "as a port")?;
+    lasts("mosn.max_wait", config.mosn.max_wait, SECOND..=10 * MINUTE)?;
+    within("mosn.max_waiting", config.mosn.max_waiting, 0..=1_000_000, "requests")?;
     let servicecomb = &config.servicecomb;
     within("servicecomb.max_body", servicecomb.max_body, KIB..=64 * MIB, "bytes")?;
     within("servicecomb.max_instance_body", servicecomb.max_instance_body, 256..=MIB, "bytes")?;

@@ -42,7 +42,7 @@ pub struct Http {
     /// Proxies whose `X-Forwarded-For` is believed, at most 1000.
     #[serde(deserialize_with = "values::list")]
     pub trusted_proxies: Vec<Network>,
-    /// Largest body of a sync in bytes, 1 KiB to 64 MiB.
+    /// Largest body of a sync, or of an edit, in bytes, 1 KiB to 64 MiB.
     #[serde(deserialize_with = "values::whole")]
     pub max_sync_body: usize,
 }
@@ -123,6 +123,15 @@ pub struct Mosn {
     /// Providers and consumers of one snapshot together, 1 to 100,000.
     #[serde(deserialize_with = "values::whole")]
     pub max_entries: usize,
+    /// Port of a provider that is published without one, 1 to 65,535.
+    #[serde(deserialize_with = "values::whole")]
+    pub export_port: u16,
+    /// How long a sidecar may ask to be kept waiting, 1 s to 10 min.
+    #[serde(with = "values::duration")]
+    pub max_wait: Duration,
+    /// Requests that are kept waiting at one time, 0 to 1,000,000.
+    #[serde(deserialize_with = "values::whole")]
+    pub max_waiting: usize,
 }
 
 /// `[servicecomb]`: rules for the v4 API.

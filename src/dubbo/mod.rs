@@ -10,6 +10,7 @@ mod check;
 mod encoding;
 mod endpoint;
 mod path;
+mod pattern;
 mod url;
 
 pub use application::{
@@ -24,4 +25,5 @@ pub use check::{
 pub use encoding::{DecodeError, decode, encode};
 pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
+pub use pattern::EntryPattern;
 pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError, authority};

@@ -68,4 +68,6 @@ pub struct SnapshotReport {
     pub dispatched: Vec<String>,
     /// The snapshot's version: its document's `dataVersion` + 1.
     pub version: u64,
+    /// Whether a change that takes several transactions is under way, or was cut short: the lists may be incomplete.
+    pub torn: bool,
 }

@@ -7,6 +7,7 @@ mod applications;
 mod brake;
 mod clock;
 mod dependencies;
+mod edits;
 mod error;
 mod hearing;
 mod instances;
@@ -41,7 +42,9 @@ use locks::Locks;
 use recorder::Recorder;
 
 pub use brake::BrakeOptions;
+pub use edits::Edit;
 pub use error::RegistryError;
+pub use sidecars::Synced;
 
 /// Locks for registrations that must not be made twice at the same time.
 const LOCKS: usize = 256;
@@ -61,6 +64,8 @@ pub struct Options {
     pub application_level: bool,
     /// How long a document of that level is kept that no instance names any more.
     pub metadata_retention: Duration,
+    /// Entries that the snapshot of a sidecar may grow to by edits.
+    pub sidecar_entries: usize,
     /// How much there may be.
     pub quotas: Quotas,
 }

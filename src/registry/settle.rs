@@ -1,6 +1,7 @@
 //! Carries a plan out: commit, and when somebody else was faster, look again and plan anew.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -8,7 +9,7 @@ use tokio::time::sleep;
 use super::hearing::Ear;
 use super::plan::Plan;
 use super::{Registry, RegistryError};
-use crate::zookeeper::{Cause, CommitError, Operation, Transaction};
+use crate::zookeeper::{Cause, CommitError, Connection, Operation, Transaction};
 
 /// How often a change is planned anew before it is given up.
 const ATTEMPTS: u64 = 16;
@@ -103,10 +104,10 @@ impl Registry {
                 limit,
             });
         }
-        let mut changed = Vec::new();
-        for transaction in &transactions {
-            connection.commit(transaction).await?;
-            changed.extend(transaction.changed_paths());
+        let changed: Vec<String> = transactions.iter().flat_map(Transaction::changed_paths).collect();
+        match transactions.as_slice() {
+            [whole] => connection.commit(whole).await?,
+            _ => commit_all(connection, transactions).await?,
         }
         // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
         // takes too long, the change stands all the same.
@@ -163,4 +164,16 @@ impl Registry {
             Err(error) => log::warn!("foreign znodes below {path} are in its way and stay: {error}"),
         }
     }
+}
+
+/// Commits one after the other, to the end also when nobody waits for it any more: whoever gives up on a large change
+/// must not leave it half done, or a client with little patience would never get it done.
+async fn commit_all(connection: Arc<Connection>, transactions: Vec<Transaction>) -> Result<(), CommitError> {
+    let steps = tokio::spawn(async move {
+        for transaction in &transactions {
+            connection.commit(transaction).await?;
+        }
+        Ok(())
+    });
+    steps.await.unwrap_or_else(|error| Err(CommitError::Unknown(error.to_string())))
 }

@@ -1,14 +1,64 @@
-//! The use cases of sidecars: a snapshot comes in whole, and ZooKeeper is made to match it.
+//! The use cases of sidecars: a snapshot comes in whole, or is edited entry by entry, and ZooKeeper is made to match it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::clock::unix_millis;
+use super::edits::Edit;
 use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
-use super::timestamps::wanted_entries;
+use super::timestamps::Stamps;
 use super::{Registry, RegistryError};
 use crate::catalog::SnapshotRecord;
 use crate::dubbo::ServiceUrl;
-use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
+use crate::model::{Registrant, ReplicaId, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
+
+/// How often, and after which pause, a lost document is looked for before an edit does without it.
+const SECOND_LOOKS: u32 = 60;
+const SECOND_LOOK: Duration = Duration::from_millis(50);
+
+/// What became of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Synced {
+    /// What the registry holds now.
+    pub report: SnapshotReport,
+    /// Whether that is something else than before.
+    pub changed: bool,
+}
+
+/// What a snapshot is to be.
+#[derive(Clone, Copy)]
+enum Wish<'w> {
+    /// This and nothing else.
+    Whole(&'w Snapshot),
+    /// What it was, but for this.
+    Edited(&'w Edit),
+    /// What it was.
+    Kept,
+}
+
+/// Whose snapshot is changed, and who asked for it.
+#[derive(Clone, Copy)]
+struct Change<'c> {
+    sidecar: &'c SidecarId,
+    registrant: &'c Registrant,
+    peer: &'c str,
+    replica: &'c ReplicaId,
+    wish: Wish<'c>,
+    /// Unix milliseconds.
+    now: i64,
+}
+
+/// How a snapshot gets to what it is to be.
+#[derive(Default)]
+struct Planned {
+    /// `None` when it is so already.
+    plan: Option<Plan>,
+    after: SnapshotPart,
+    version: u64,
+    changed: bool,
+}
 
 impl Registry {
     /// Makes ZooKeeper match `snapshot`, the whole of what `sidecar` provides and consumes, in one transaction.
@@ -21,75 +71,63 @@ impl Registry {
         sidecar: &SidecarId,
         peer: &str,
         snapshot: Snapshot,
-    ) -> Result<SnapshotReport, RegistryError> {
+    ) -> Result<Synced, RegistryError> {
+        self.change(sidecar, peer, Wish::Whole(&snapshot)).await
+    }
+
+    /// Adds an entry to the snapshot of `sidecar`, or takes some away, and renews the lease of the whole. An edit that
+    /// changes nothing writes nothing. `peer` is the address that asked.
+    ///
+    /// # Errors
+    /// As [`Registry::sync`], and [`RegistryError::QuotaExceeded`] when there would be too many entries.
+    pub async fn edit(&self, sidecar: &SidecarId, peer: &str, edit: &Edit) -> Result<Synced, RegistryError> {
+        self.await_document(sidecar).await;
+        self.change(sidecar, peer, Wish::Edited(edit)).await
+    }
+
+    /// Takes a sign of life of a sidecar, which keeps alive what it has registered and changes nothing of it. `None`
+    /// when it never registered anything.
+    ///
+    /// # Errors
+    /// As [`Registry::sync`].
+    pub async fn hear(&self, sidecar: &SidecarId) -> Result<Option<SnapshotReport>, RegistryError> {
+        let is_known = || self.catalog.snapshot(sidecar).is_some();
+        self.still_there(sidecar);
+        self.replica_in_touch()?;
+        if !is_known() {
+            // Another replica may just have heard it for the first time.
+            self.catch_up().await?;
+            if !is_known() {
+                return Ok(None);
+            }
+        }
+        // The peer is written by changes only.
+        self.change(sidecar, "", Wish::Kept).await.map(|kept| Some(kept.report))
+    }
+
+    /// Notes that a sidecar whose snapshot stands is still there, without a look at ZooKeeper.
+    pub fn still_there(&self, sidecar: &SidecarId) {
         let registrant = Registrant::Sidecar(sidecar.clone());
-        // Also a snapshot that has to be refused is a sign of life, of somebody who is registered.
-        let known = self.catalog.marks(&registrant).map(|_| self.hearing.touch(&registrant));
-        let replica = self.replica_in_touch()?;
-        let ear = known.unwrap_or_else(|| self.hearing.touch(&registrant));
-        let now = unix_millis();
-        let mut settled = (SnapshotPart::default(), 0);
-        let mut plan = || {
-            let record = self.catalog.snapshot(sidecar);
-            let mut before = record.as_ref().map(SnapshotRecord::entries).unwrap_or_default();
-            let unreadable = self.catalog.unreadable_version(&self.zookeeper.layout.document(&registrant));
-            let torn = record.as_ref().is_some_and(|record| record.damaged || record.is_torn());
-            if torn || unreadable.is_some() {
-                let standing = self.catalog.entries_of(&registrant);
-                before.providers.extend(standing.providers);
-                before.consumers.extend(standing.consumers);
-                before.instances.extend(standing.instances);
-            }
-            let remembered = record.as_ref().map(|record| &record.document.timestamps);
-            let mut after = wanted_entries(&before, remembered, &snapshot, now);
-            after.instances = self.wanted_instances(&before, &after.providers);
-            let mut plan = Plan::default();
-            let version = record.as_ref().map(|record| record.version).or(unreadable).map_or(0, version_of);
-            let changed = record.is_none() || torn || before != after;
-            if changed {
-                let change = SnapshotChange {
-                    sidecar,
-                    peer,
-                    record: record.as_ref(),
-                    after: &after,
-                    timestamps: Timestamps::new(),
-                };
-                let limit = self.zookeeper.max_transaction_bytes();
-                plan_snapshot(&self.catalog, &self.zookeeper.layout, limit, change, &mut plan);
-                plan_entries(&self.catalog, &self.zookeeper.layout, &registrant, &before, &after, &mut plan)?;
-                self.plan_instances(&registrant, &before, &after, &mut plan)?;
-            } else if let Some(record) = &record {
-                // Guards the mark below against a document that was changed meanwhile.
-                plan.document.check(self.zookeeper.layout.document(&registrant), record.version);
-            }
-            let guards = plan.document.operations.len();
-            if after.is_empty() && before.is_empty() && self.catalog.marks(&registrant).is_none() {
-                // Nothing was registered, so nothing keeps it alive.
-            } else if after.is_empty() {
-                plan_no_lease(&self.catalog, &self.zookeeper.layout, &registrant, &mut plan);
-            } else {
-                plan_lease(&self.catalog, &self.zookeeper.layout, &registrant, &replica, &mut plan);
-            }
-            settled = (after, if changed { version + 1 } else { version });
-            Ok((changed || plan.document.operations.len() > guards).then_some(plan))
-        };
-        // The common case first: nothing has changed and this replica has said so already.
-        let unchanged = !ear.is_lapsing() && matches!(plan(), Ok(None));
-        if !unchanged {
-            let _change = ear.change.lock().await;
-            self.finish_lapse(&ear).await?;
-            self.settle(&registrant, &mut plan).await?;
-            // A large change takes its time, and its time to live begins when it is acknowledged.
+        if self.catalog.marks(&registrant).is_some() {
             self.hearing.touch(&registrant);
         }
-        let (entries, version) = settled;
-        Ok(self.snapshot_report(sidecar, &entries, version))
+    }
+
+    /// Whether ZooKeeper can be reached now.
+    pub fn is_connected(&self) -> bool {
+        self.zookeeper.connection().is_some()
+    }
+
+    /// How long a sidecar may be silent.
+    pub fn sidecar_time_to_live(&self) -> Duration {
+        self.options.sidecar_time_to_live
     }
 
     /// What is registered for `sidecar`; `None` when it never synced.
     pub fn report(&self, sidecar: &SidecarId) -> Option<SnapshotReport> {
         let record = self.catalog.snapshot(sidecar)?;
-        Some(self.snapshot_report(sidecar, &record.entries(), version_of(record.version)))
+        let report = self.snapshot_report(sidecar, &record.entries(), version_of(record.version));
+        Some(SnapshotReport { torn: record.is_torn(), ..report })
     }
 
     /// The sidecars that `peer` synced for, as far as they ever had an entry.
@@ -100,6 +138,107 @@ impl Registry {
             self.catalog.snapshot(sidecar).is_some_and(|record| !record.is_empty() || record.version > 0)
         });
         meant.collect()
+    }
+
+    async fn change(&self, sidecar: &SidecarId, peer: &str, wish: Wish<'_>) -> Result<Synced, RegistryError> {
+        let registrant = Registrant::Sidecar(sidecar.clone());
+        // Also a change that has to be refused is a sign of life, of somebody who is registered.
+        let known = self.catalog.marks(&registrant).map(|_| self.hearing.touch(&registrant));
+        let replica = self.replica_in_touch()?;
+        let ear = known.unwrap_or_else(|| self.hearing.touch(&registrant));
+        let change =
+            Change { sidecar, registrant: &registrant, peer, replica: &replica, wish, now: unix_millis() };
+        let mut settled = Planned::default();
+        let mut plan = || {
+            settled = self.plan_change(change)?;
+            Ok(settled.plan.take())
+        };
+        // The common case first: nothing has changed and this replica has said so already. An edit is not repeated as
+        // a sync is, and must not be lost to a catalog that is behind what another replica has just committed.
+        let is_edit = matches!(wish, Wish::Edited(_));
+        let is_done = !is_edit && !ear.is_lapsing() && matches!(plan(), Ok(None));
+        if !is_done {
+            let _change = ear.change.lock().await;
+            self.finish_lapse(&ear).await?;
+            if is_edit && matches!(plan(), Ok(None)) {
+                self.catch_up().await?;
+            }
+            self.settle(&registrant, &mut plan).await?;
+            // A large change takes its time, and its time to live begins when it is acknowledged.
+            self.hearing.touch(&registrant);
+        }
+        let report = self.snapshot_report(sidecar, &settled.after, settled.version);
+        Ok(Synced { report, changed: settled.changed })
+    }
+
+    fn plan_change(&self, change: Change<'_>) -> Result<Planned, RegistryError> {
+        let Change { sidecar, registrant, peer, replica, wish, now } = change;
+        let (catalog, layout) = (&self.catalog, &self.zookeeper.layout);
+        let record = catalog.snapshot(sidecar);
+        let mut before = record.as_ref().map(SnapshotRecord::entries).unwrap_or_default();
+        let unreadable = catalog.unreadable_version(&layout.document(registrant));
+        let torn = record.as_ref().is_some_and(|record| record.damaged || record.is_torn());
+        let is_edit = matches!(wish, Wish::Edited(_));
+        // A sync says what there is to be, whatever was lost; an edit has to start from what there was.
+        let lost = is_edit && record.is_none() && catalog.marks(registrant).is_some();
+        if torn || unreadable.is_some() || lost {
+            let standing = catalog.entries_of(registrant);
+            before.providers.extend(standing.providers);
+            before.consumers.extend(standing.consumers);
+            before.instances.extend(standing.instances);
+        }
+        let stamps = Stamps::new(&before, record.as_ref().map(|record| &record.document.timestamps), now);
+        let mut after = match wish {
+            Wish::Whole(snapshot) => stamps.entries(snapshot),
+            Wish::Edited(edit) => edit.apply(&before, &stamps, self.options.sidecar_entries)?,
+            Wish::Kept => before.clone(),
+        };
+        if !matches!(wish, Wish::Kept) {
+            after.instances = self.wanted_instances(&before, &after.providers);
+        }
+        let version = record.as_ref().map(|record| record.version).or(unreadable).map_or(0, version_of);
+        let changed = match wish {
+            Wish::Whole(_) => record.is_none() || torn || before != after,
+            Wish::Edited(_) => torn || unreadable.is_some() || lost || before != after,
+            Wish::Kept => false,
+        };
+        let mut plan = Plan::default();
+        if changed {
+            let limit = self.zookeeper.max_transaction_bytes();
+            let (record, after) = (record.as_ref(), &after);
+            let change = SnapshotChange { sidecar, peer, record, after, timestamps: Timestamps::new() };
+            plan_snapshot(catalog, layout, limit, change, &mut plan);
+            plan_entries(catalog, layout, registrant, &before, after, &mut plan)?;
+            self.plan_instances(registrant, &before, after, &mut plan)?;
+        } else if let Some(record) = &record {
+            // Guards the mark below against a document that was changed meanwhile.
+            plan.document.check(layout.document(registrant), record.version);
+        }
+        let guards = plan.document.operations.len();
+        let nothing = after.is_empty() && before.is_empty() && catalog.marks(registrant).is_none();
+        if nothing || (matches!(wish, Wish::Kept) && after.is_empty()) {
+            // Nothing was registered, so nothing keeps it alive.
+        } else if after.is_empty() {
+            plan_no_lease(catalog, layout, registrant, &mut plan);
+        } else {
+            plan_lease(catalog, layout, registrant, replica, &mut plan);
+        }
+        let plan = (changed || plan.document.operations.len() > guards).then_some(plan);
+        Ok(Planned { plan, after, version: if changed { version + 1 } else { version }, changed })
+    }
+
+    /// A document that somebody deleted by hand is put back in a moment. An edit that came first would make it anew,
+    /// with a version that has been seen before.
+    async fn await_document(&self, sidecar: &SidecarId) {
+        let registrant = Registrant::Sidecar(sidecar.clone());
+        for _ in 0..SECOND_LOOKS {
+            let is_lost =
+                self.catalog.snapshot(sidecar).is_none() && self.catalog.marks(&registrant).is_some();
+            if !is_lost || self.zookeeper.connection().is_none() {
+                return;
+            }
+            sleep(SECOND_LOOK).await;
+        }
     }
 
     fn snapshot_report(&self, sidecar: &SidecarId, entries: &SnapshotPart, version: u64) -> SnapshotReport {
@@ -115,6 +254,7 @@ impl Registry {
             dispatched: dispatched.cloned().collect(),
             consumed: consumed.into_iter().collect(),
             version,
+            torn: false,
         }
     }
 }

@@ -11,36 +11,49 @@ const ENTRY_BYTES: usize = 19;
 /// What one timestamp takes, likewise.
 const TIMESTAMP_BYTES: usize = 19;
 
-/// The URLs that `snapshot` stands as, without the instances that follow from them. What is registered under the same key, or was when its sidecar fell silent, keeps
-/// its timestamp; everything else gets `now`, in Unix milliseconds.
-pub(super) fn wanted_entries(
-    before: &SnapshotPart,
-    remembered: Option<&Timestamps>,
-    snapshot: &Snapshot,
+/// The timestamps that the entries of one sidecar have had.
+pub(super) struct Stamps<'d> {
+    standing: BTreeMap<EntryKey, i64>,
+    /// Of entries that were taken down, by digest.
+    silenced: HashMap<&'d str, i64>,
     now: i64,
-) -> SnapshotPart {
-    let standing: BTreeMap<EntryKey, i64> = stamped(before).collect();
-    let silenced: HashMap<&str, i64> = remembered
-        .into_iter()
-        .flatten()
-        .flat_map(|(timestamp, keys)| keys.iter().map(|key| (key.as_str(), *timestamp)))
-        .collect();
-    let known = |key: &EntryKey| {
-        let silenced = || silenced.get(key.digest().as_str()).copied();
-        standing.get(key).copied().or_else(silenced)
-    };
-    let keep = |write: &dyn Fn(i64) -> String| {
-        let fresh = write(now);
+}
+
+impl<'d> Stamps<'d> {
+    /// Those of `before`, which stands registered, and those that are `remembered` of what a silence has taken down.
+    /// Everything else gets `now`, in Unix milliseconds.
+    pub fn new(before: &SnapshotPart, remembered: Option<&'d Timestamps>, now: i64) -> Self {
+        let remembered = remembered.into_iter().flatten();
+        let silenced = remembered
+            .flat_map(|(timestamp, keys)| keys.iter().map(|key| (key.as_str(), *timestamp)))
+            .collect();
+        Self { standing: stamped(before).collect(), silenced, now }
+    }
+
+    /// The URLs that `snapshot` stands as, without the instances that follow from them.
+    pub fn entries(&self, snapshot: &Snapshot) -> SnapshotPart {
+        let providers = snapshot.providers.iter();
+        let consumers = snapshot.consumers.iter();
+        SnapshotPart {
+            providers: providers.map(|provider| self.keep(&|at| provider_url(provider, at))).collect(),
+            consumers: consumers.map(|consumer| self.keep(&|at| consumer_url(consumer, at))).collect(),
+            ..SnapshotPart::default()
+        }
+    }
+
+    /// The URL that `write` makes for a timestamp, with the one that its entry has had.
+    pub fn keep(&self, write: &dyn Fn(i64) -> String) -> String {
+        let fresh = write(self.now);
         let key = ServiceUrl::parse(&fresh).map(|url| url.entry_key());
-        match key.ok().as_ref().and_then(known) {
+        match key.ok().and_then(|key| self.known(&key)) {
             Some(timestamp) => write(timestamp),
             None => fresh,
         }
-    };
-    SnapshotPart {
-        providers: snapshot.providers.iter().map(|provider| keep(&|at| provider_url(provider, at))).collect(),
-        consumers: snapshot.consumers.iter().map(|consumer| keep(&|at| consumer_url(consumer, at))).collect(),
-        ..SnapshotPart::default()
+    }
+
+    fn known(&self, key: &EntryKey) -> Option<i64> {
+        let silenced = || self.silenced.get(key.digest().as_str()).copied();
+        self.standing.get(key).copied().or_else(silenced)
     }
 }
 
@@ -78,6 +91,15 @@ mod tests {
             methods: vec![method.into()],
             params: BTreeMap::new(),
         }
+    }
+
+    fn wanted_entries(
+        before: &SnapshotPart,
+        remembered: Option<&Timestamps>,
+        snapshot: &Snapshot,
+        now: i64,
+    ) -> SnapshotPart {
+        Stamps::new(before, remembered, now).entries(snapshot)
     }
 
     fn snapshot(method: &str, port: u16) -> Snapshot {

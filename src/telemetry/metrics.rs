@@ -50,6 +50,8 @@ pub struct Metrics {
     pub foreign_znodes: IntGaugeVec,
     /// `zoogate_watch_subscribers`
     pub watch_subscribers: IntGauge,
+    /// `zoogate_waiting_polls`
+    pub waiting_polls: IntGauge,
     /// `zoogate_leases`
     pub leases: IntGauge,
     /// `zoogate_lease_expirations_total`
@@ -164,6 +166,7 @@ impl Metrics {
                 "watch_subscribers",
                 "Consumers that are told of changes over a WebSocket.",
             )?,
+            waiting_polls: gauge(&registry, "waiting_polls", "Long polls of sidecars that wait for news.")?,
             leases: gauge(&registry, "leases", "Registrations that are kept alive by their registrants.")?,
             lease_expirations: counter(
                 &registry,

@@ -1,7 +1,5 @@
 //! `POST /registry/info/sync`: one call makes ZooKeeper match the snapshot.
 
-use std::collections::BTreeMap;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -23,12 +21,6 @@ async fn gateway() -> (Gateway, Znodes) {
 async fn send_example(gateway: &Gateway) -> Answer {
     let request = gateway.request(Method::POST, SYNC).header("content-type", "application/json");
     request.body(SYNC_EXAMPLE).send().await
-}
-
-/// Whether and when each znode was changed last. What says that a replica lives may come and go.
-async fn history(znodes: &Znodes) -> BTreeMap<String, (i64, i64)> {
-    let tree = znodes.tree("/").await.into_iter().filter(|(path, _)| !path.starts_with("/zoogate/replicas"));
-    tree.map(|(path, stat)| (path, (stat.mzxid, stat.pzxid))).collect()
 }
 
 #[tokio::test]
@@ -95,7 +87,7 @@ async fn every_znode_of_the_gateway_holds_json_or_nothing() {
 async fn an_unchanged_snapshot_keeps_its_version_and_writes_nothing() {
     let (gateway, znodes) = gateway().await;
     let version = accepted(&send_example(&gateway).await);
-    let before = history(&znodes).await;
+    let before = znodes.history().await;
     for _ in 0..5 {
         assert_eq!(accepted(&send_example(&gateway).await), version);
     }
@@ -105,7 +97,7 @@ async fn an_unchanged_snapshot_keeps_its_version_and_writes_nothing() {
     turned["consumer_list"].as_array_mut().unwrap().reverse();
     let answer = gateway.request(Method::POST, SYNC).json(&turned).send().await;
     assert_eq!(accepted(&answer), version);
-    assert_eq!(history(&znodes).await, before);
+    assert_eq!(znodes.history().await, before);
 }
 
 #[tokio::test]
@@ -166,7 +158,7 @@ async fn a_refused_snapshot_changes_nothing_and_the_answer_says_why() {
     let (gateway, znodes) = gateway().await;
     let good = one_provider("demo.Echo", 20880);
     assert_eq!(gateway.synced("r", &good).await, 1);
-    let before = history(&znodes).await;
+    let before = znodes.history().await;
     let with = |part: &str, value: Value| {
         let mut bad = good.clone();
         *bad.pointer_mut(part).unwrap() = value;
@@ -198,7 +190,7 @@ async fn a_refused_snapshot_changes_nothing_and_the_answer_says_why() {
         let message = reply["msg"].as_str().unwrap();
         assert!(!message.is_empty() && message.contains(name), "{body} -> {message}");
     }
-    assert_eq!(history(&znodes).await, before);
+    assert_eq!(znodes.history().await, before);
     assert_eq!(gateway.synced("r", &good).await, 1);
 }
 
@@ -206,20 +198,20 @@ async fn a_refused_snapshot_changes_nothing_and_the_answer_says_why() {
 async fn what_is_not_json_by_its_content_type_never_counts_as_an_empty_snapshot() {
     let (gateway, znodes) = gateway().await;
     assert_eq!(gateway.synced("r", &one_provider("demo.Echo", 20880)).await, 1);
-    let before = history(&znodes).await;
+    let before = znodes.history().await;
     for content_type in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
         let request = gateway.request(Method::POST, SYNC).header("x-registrant-id", "r");
         let answer = request.header("content-type", content_type).body("provider_list=").send().await;
         assert_ne!(answer.json()["code"], 0, "{answer:?}");
     }
-    assert_eq!(history(&znodes).await, before);
+    assert_eq!(znodes.history().await, before);
 }
 
 #[tokio::test]
 async fn reading_never_changes_anything() {
     let (gateway, znodes) = gateway().await;
     assert_eq!(gateway.synced("r", &one_provider("demo.Echo", 20880)).await, 1);
-    let before = history(&znodes).await;
+    let before = znodes.history().await;
     for path in [SYNC, "/registry/info/get"] {
         for method in [Method::GET, Method::HEAD] {
             gateway.request(method, path).header("x-registrant-id", "r").send().await;
@@ -228,7 +220,7 @@ async fn reading_never_changes_anything() {
     let head =
         format!("GET {SYNC} HTTP/1.0\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{{}}");
     assert!(raw(gateway.http, head.as_bytes()).await.starts_with("HTTP/1."));
-    assert_eq!(history(&znodes).await, before);
+    assert_eq!(znodes.history().await, before);
 }
 
 #[tokio::test]

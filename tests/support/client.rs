@@ -57,12 +57,19 @@ pub struct Request {
     url: String,
     headers: Vec<(String, String)>,
     body: Option<String>,
+    patience: Duration,
 }
 
 impl Request {
     /// A request without body.
     pub fn new(method: Method, address: SocketAddr, path: &str) -> Self {
-        Self { method, url: format!("http://{address}{path}"), headers: Vec::new(), body: None }
+        Self {
+            method,
+            url: format!("http://{address}{path}"),
+            headers: Vec::new(),
+            body: None,
+            patience: PATIENCE,
+        }
     }
 
     /// Adds a header.
@@ -84,9 +91,15 @@ impl Request {
         self
     }
 
+    /// Waits longer, or less long, for the answer.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Sends it and reads the whole answer.
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let client = reqwest::Client::builder().no_proxy().timeout(self.patience).build()?;
         let mut request = client.request(self.method, self.url);
         for (name, value) in self.headers {
             request = request.header(name, value);

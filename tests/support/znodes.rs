@@ -102,6 +102,13 @@ impl Znodes {
         tree(&self.client, path).await.unwrap()
     }
 
+    /// Whether and when each znode was changed last. What says that a replica lives may come and go.
+    pub async fn history(&self) -> BTreeMap<String, (i64, i64)> {
+        let tree = self.tree("/").await.into_iter();
+        let tree = tree.filter(|(path, _)| !path.starts_with("/zoogate/replicas"));
+        tree.map(|(path, stat)| (path, (stat.mzxid, stat.pzxid))).collect()
+    }
+
     /// The decoded provider (or consumer) URLs of an interface, sorted.
     pub async fn urls(&self, interface: &str, category: &str) -> Vec<String> {
         let names = self.children(&format!("/dubbo/{}/{category}", escape(interface))).await;

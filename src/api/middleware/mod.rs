@@ -22,6 +22,7 @@ use actix_web::{Error, HttpResponse, web};
 use futures::FutureExt;
 use prometheus::IntGauge;
 
+use super::mosn;
 use crate::telemetry::Metrics;
 
 pub use request_id::HEADER as REQUEST_ID;
@@ -43,6 +44,8 @@ pub struct Observer {
     pub metrics: Arc<Metrics>,
     /// How long one may take, its body included.
     pub timeout: Duration,
+    /// How much longer one may take that asks to be kept waiting.
+    pub longest_wait: Duration,
 }
 
 impl Observer {
@@ -53,11 +56,19 @@ impl Observer {
         match self.listener {
             ListenerKind::Ops => "ops",
             ListenerKind::Http if is_under("/v4") || is_under("/registry/v3") => "servicecomb",
-            ListenerKind::Http if is_under("/registry") => "mosn",
+            ListenerKind::Http if mosn::owns(path) => "mosn",
             ListenerKind::Http => "other",
         }
     }
+
+    /// Whether a request may be kept waiting until there is something to answer.
+    fn may_wait(&self, request: &ServiceRequest) -> bool {
+        self.listener == ListenerKind::Http && mosn::may_wait(request.path(), request.uri().query())
+    }
 }
+
+/// What stands behind the route of requests that wait for news: how long they take says nothing of the others.
+const WAITING: &str = "?wait";
 
 /// How a request ended.
 struct Ending<'a> {
@@ -112,11 +123,17 @@ pub async fn observe<B: MessageBody + 'static>(
         return Ok(request.into_response(response).map_into_right_body());
     }
 
-    let answer = tokio::time::timeout(observer.timeout, async { next.call(request).await });
+    let waits = observer.may_wait(&request);
+    let patience = if waits { observer.timeout + observer.longest_wait } else { observer.timeout };
+    let answer = tokio::time::timeout(patience, async { next.call(request).await });
     // Nothing of the request is looked at after a panic, so nothing half-changed can be seen.
     let error = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(Ok(Ok(mut response))) => {
-            ending.note(response.request().match_pattern().as_deref(), response.status());
+            let mut route = response.request().match_pattern();
+            if let Some(route) = route.as_mut().filter(|_| waits) {
+                route.push_str(WAITING);
+            }
+            ending.note(route.as_deref(), response.status());
             response.headers_mut().insert(REQUEST_ID, id);
             return Ok(response.map_into_left_body());
         }

@@ -24,6 +24,7 @@ async fn send(request: test::TestRequest) -> (u16, String, String, Arc<Metrics>)
         listener: ListenerKind::Http,
         metrics: Arc::clone(&metrics),
         timeout: Duration::from_millis(50),
+        longest_wait: Duration::from_secs(1),
     };
     let app = test::init_service(
         App::new()
@@ -116,9 +117,13 @@ async fn a_malformed_target_never_reaches_a_route() {
 #[actix_web::test]
 async fn paths_belong_to_the_dialect_whose_they_are() {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let http = Observer { listener: ListenerKind::Http, metrics, timeout: Duration::from_secs(1) };
+    let second = Duration::from_secs(1);
+    let http = Observer { listener: ListenerKind::Http, metrics, timeout: second, longest_wait: second };
     for (path, dialect) in [
         ("/registry/info/sync", "mosn"),
+        ("/pub", "mosn"),
+        ("/heartbeat", "mosn"),
+        ("/pub/", "other"),
         ("/registry/v3/microservices", "servicecomb"),
         ("/v4/default/registry/health", "servicecomb"),
         ("/v44", "other"),

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::refusal::Refusal;
+use super::wait::state_token;
 use crate::model::SnapshotReport;
 
 /// For how many milliseconds the answer may have been out of date.
@@ -49,10 +50,22 @@ pub(super) fn failed(refusal: &Refusal) -> HttpResponse {
     failure(StatusCode::OK, &refusal.to_string())
 }
 
+/// Nobody else can wait here now.
+pub(super) fn busy(refusal: &Refusal, retry_after: Duration) -> HttpResponse {
+    let mut response = failed(refusal);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+    response
+}
+
 /// Read as an empty snapshot, a request of another method would take everything down.
 pub(super) fn method_not_allowed(allowed: &[Method]) -> HttpResponse {
+    allow_only(allowed, |msg| failure(StatusCode::METHOD_NOT_ALLOWED, msg))
+}
+
+/// Says in the form of `refuse` which methods there are.
+pub(super) fn allow_only(allowed: &[Method], refuse: impl FnOnce(&str) -> HttpResponse) -> HttpResponse {
     let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    let mut response = failure(StatusCode::METHOD_NOT_ALLOWED, &format!("only {allowed} is allowed here"));
+    let mut response = refuse(&format!("only {allowed} is allowed here"));
     if let Ok(value) = HeaderValue::from_str(&allowed) {
         response.headers_mut().insert(ALLOW, value);
     }
@@ -71,14 +84,18 @@ fn success(msg: &str, report: &SnapshotReport) -> HttpResponse {
         dispatched_interface_list: &report.dispatched,
         version: report.version,
     };
-    respond(StatusCode::OK, &Answer { code: 0, msg, service_list })
+    let mut response = respond(StatusCode::OK, &Answer { code: 0, msg, service_list });
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", state_token(report))) {
+        response.headers_mut().insert(ETAG, value);
+    }
+    response
 }
 
 fn failure(status: StatusCode, msg: &str) -> HttpResponse {
     respond(status, &Answer { code: 1, msg, service_list: ServiceList::default() })
 }
 
-fn respond(status: StatusCode, answer: &Answer<'_>) -> HttpResponse {
+pub(super) fn respond(status: StatusCode, answer: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header((CONTENT_TYPE, "application/json;charset=utf-8")).json(answer)
 }
 
@@ -102,6 +119,7 @@ mod tests {
             consumed: owned(consumed),
             dispatched: owned(dispatched),
             version: 3,
+            torn: false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! One element of `provider_list` or `consumer_list`: what the caller wrote, checked and brought into URL form.
+//! One element of `provider_list` or `consumer_list`, or one entry that comes alone: what the caller wrote, checked and brought into URL form.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::json::{self, Kind, Place};
 use super::refusal::Refusal;
-use crate::dubbo::{self, Side};
+use crate::dubbo::{self, EntryPattern, Side};
 use crate::model::{Consumer, Provider};
 
 /// One entry, checked as far as both sides are alike.
@@ -43,20 +43,29 @@ struct ServiceFields<'a> {
     params: Option<&'a RawValue>,
 }
 
+/// What an empty name in a list of methods is. The examples of the first generation have one where there is nothing to
+/// name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EmptyMethod {
+    Refused,
+    Skipped,
+}
+
 impl Entry {
-    pub(super) fn read(raw: &RawValue, side: Side, place: &Place<'_>) -> Result<Self, Refusal> {
+    pub(super) fn read(
+        raw: &RawValue,
+        side: Side,
+        empty_method: EmptyMethod,
+        place: &Place<'_>,
+    ) -> Result<Self, Refusal> {
         let entry: EntryFields<'_> = json::object(raw, place)?;
         let at_service = place.field("service");
         let service = json::given(entry.service).ok_or_else(|| Refusal::at(at_service, "is missing"))?;
         let service: ServiceFields<'_> = json::object(service, &at_service)?;
 
-        let at = at_service.field("interface");
-        let interface = json::given(service.interface).ok_or_else(|| Refusal::at(at, "is missing"))?;
-        let interface = json::text(interface, &at)?;
-        dubbo::check_interface(&interface).map_err(|reason| Refusal::at(at, reason))?;
-
+        let interface = read_interface(service.interface, &at_service.field("interface"))?;
         let methods = json::given(service.methods)
-            .map(|raw| read_methods(raw, &at_service.field("methods")))
+            .map(|raw| read_methods(raw, empty_method, &at_service.field("methods")))
             .transpose()?
             .unwrap_or_default();
         let host =
@@ -69,6 +78,34 @@ impl Entry {
             entry.read_params(params, side, &at_service.field("params"))?;
         }
         Ok(entry)
+    }
+
+    /// An entry that says nothing of its address.
+    pub(super) fn without_address(
+        interface: String,
+        methods: Vec<String>,
+        params: BTreeMap<String, String>,
+    ) -> Self {
+        Self { interface, methods, params, host: None, protocol: None, port: None }
+    }
+
+    /// The same at `port`, unless it names one.
+    pub(super) fn or_at(mut self, port: u16) -> Self {
+        self.port.get_or_insert(port);
+        self
+    }
+
+    /// Every entry that has what this one says. What it does not say may be anything.
+    pub(super) fn pattern(&self, side: Side) -> EntryPattern {
+        EntryPattern {
+            side,
+            interface: self.interface.clone(),
+            group: self.params.get("group").cloned(),
+            version: self.params.get("version").cloned(),
+            protocol: self.protocol.clone(),
+            host: self.host.clone(),
+            port: self.port,
+        }
     }
 
     pub(super) fn into_provider(self, peer: &str, place: &Place<'_>) -> Result<Provider, Refusal> {
@@ -142,16 +179,29 @@ impl Entry {
     }
 }
 
-fn read_methods(raw: &RawValue, place: &Place<'_>) -> Result<Vec<String>, Refusal> {
-    let elements = json::list(raw, place)?.into_iter().enumerate();
-    elements
-        .map(|(index, raw)| {
-            let at = place.index(index);
-            let method = json::text(raw, &at)?;
-            dubbo::check_method(&method).map_err(|reason| Refusal::at(at, reason))?;
-            Ok(method)
-        })
-        .collect()
+pub(super) fn read_interface(raw: Option<&RawValue>, at: &Place<'_>) -> Result<String, Refusal> {
+    let interface = json::given(raw).ok_or_else(|| Refusal::at(at, "is missing"))?;
+    let interface = json::text(interface, at)?;
+    dubbo::check_interface(&interface).map_err(|reason| Refusal::at(at, reason))?;
+    Ok(interface)
+}
+
+pub(super) fn read_methods(
+    raw: &RawValue,
+    empty: EmptyMethod,
+    place: &Place<'_>,
+) -> Result<Vec<String>, Refusal> {
+    let mut methods = Vec::new();
+    for (index, raw) in json::list(raw, place)?.into_iter().enumerate() {
+        let at = place.index(index);
+        let method = json::text(raw, &at)?;
+        if method.is_empty() && empty == EmptyMethod::Skipped {
+            continue;
+        }
+        dubbo::check_method(&method).map_err(|reason| Refusal::at(at, reason))?;
+        methods.push(method);
+    }
+    Ok(methods)
 }
 
 /// An empty host is one that was not given: Go writes it so.

@@ -51,6 +51,11 @@ impl Claim {
         });
     }
 
+    /// Whether no entry said anything.
+    pub(super) fn is_silent(&self) -> bool {
+        self.application.is_none() && self.host.is_none()
+    }
+
     /// `<application>@<host>`: the host is `peer` when no entry names one.
     pub(super) fn registrant(self, peer: &str) -> Result<SidecarId, Refusal> {
         if let Some(conflict) = self.conflict {
@@ -105,6 +110,17 @@ pub(super) fn of_peer(
     }
 }
 
+/// The same for an edit, or a heartbeat between edits: once the peer has edited in its own name it goes on to, whoever
+/// else begins to sync from its address.
+pub(super) fn of_editing_peer(
+    peer: &str,
+    known: impl IntoIterator<Item = (SidecarId, bool)>,
+) -> Result<SidecarId, Refusal> {
+    let known: Vec<_> = known.into_iter().collect();
+    let own = identity(NO_APPLICATION, peer)?;
+    if known.contains(&(own.clone(), true)) { Ok(own) } else { of_peer(peer, known) }
+}
+
 fn identity(application: &str, host: &str) -> Result<SidecarId, Refusal> {
     let id = format!("{application}@{host}");
     SidecarId::parse(&id).map_err(|reason| {
@@ -155,6 +171,14 @@ mod tests {
         assert_eq!(speaks_for(&[("-@10.0.0.7", false)]), Ok(id("-@10.0.0.7")));
         assert_eq!(speaks_for(&[("shop@10.0.0.7", true), ("-@10.0.0.7", false)]), Ok(id("shop@10.0.0.7")));
         assert_eq!(speaks_for(&[("a", false), ("b", false)]), Ok(id("-@10.0.0.7")));
+        let editing = |known: &[(&str, bool)]| {
+            let known = known.iter().map(|(name, had_entries)| (id(name), *had_entries));
+            of_editing_peer("10.0.0.7", known)
+        };
+        assert_eq!(editing(&[]), Ok(id("-@10.0.0.7")));
+        assert_eq!(editing(&[("shop@10.0.0.7", true)]), Ok(id("shop@10.0.0.7")));
+        assert_eq!(editing(&[("shop@10.0.0.7", true), ("-@10.0.0.7", true)]), Ok(id("-@10.0.0.7")));
+        assert!(editing(&[("shop@10.0.0.7", true), ("web@10.0.0.7", true)]).is_err());
         let reason = speaks_for(&[("a@h", true), ("b@h", true), ("c@h", true)]).unwrap_err().to_string();
         assert!(
             reason.contains("3 sidecars") && reason.contains("a@h, b@h") && reason.contains(REGISTRANT_ID)

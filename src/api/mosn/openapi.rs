@@ -1,18 +1,30 @@
-//! The description of the sync dialect. Its reader names the field of every error, and is stricter than any derived
+//! The description of this dialect. Its reader names the field of every error, and is stricter than any derived
 //! one; these types only say what it takes.
+
+mod edits;
 
 use std::collections::BTreeMap;
 
-use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Required, Schema};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::api::openapi::operations;
+pub(super) use self::edits::Edit;
+use crate::api::openapi::{header, operations, response};
 use crate::model::SidecarId;
 
 #[derive(OpenApi)]
-#[openapi(paths(super::sync, super::sync_get, super::get))]
+#[openapi(paths(
+    super::sync::sync,
+    super::sync::sync_get,
+    super::sync::get,
+    super::edits::publish,
+    super::edits::unpublish,
+    super::edits::subscribe,
+    super::edits::unsubscribe,
+    super::edits::heartbeat,
+))]
 struct Dialect;
 
 /// The description of this dialect.
@@ -34,11 +46,57 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         .schema(Some(id))
         .build();
     let mut document = Dialect::openapi();
-    for operation in document.paths.paths.values_mut().flat_map(operations) {
-        operation.tags = Some(vec!["sync".to_owned()]);
-        operation.parameters.get_or_insert_default().push(registrant.clone().into());
+    for (path, item) in &mut document.paths.paths {
+        let is_snapshot = path.starts_with("/registry/info/");
+        for operation in operations(item) {
+            operation.tags = Some(vec!["sync".to_owned()]);
+            operation.parameters.get_or_insert_default().push(registrant.clone().into());
+            if is_snapshot {
+                describe_waiting(operation);
+            }
+        }
     }
     document
+}
+
+/// Says how a request is kept waiting until there is something new to answer.
+fn describe_waiting(operation: &mut Operation) {
+    let parameter = |name: &str, place, schema: ObjectBuilder, description: &str| {
+        let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(Required::False);
+        parameter.description(Some(description)).schema(Some(schema)).build()
+    };
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    operation.parameters.get_or_insert_default().extend([
+        parameter(
+            "wait",
+            ParameterIn::Query,
+            text().pattern(Some("^[1-9][0-9]?(ms|s)$")),
+            "How long to wait until the answer is another than the one that the caller knows, such as `30s`. One that \
+             does not say what it knows waits for the next change; a sync that changed something does not wait",
+        )
+        .into(),
+        parameter(
+            "version",
+            ParameterIn::Query,
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)),
+            "With `wait`: the version that the caller knows",
+        )
+        .into(),
+        parameter(
+            "If-None-Match",
+            ParameterIn::Header,
+            text().pattern(Some("^[!-~]([ -~]*[!-~])?$")),
+            "With `wait`: the `ETag` of the answer that the caller knows",
+        )
+        .into(),
+    ]);
+    if let Some(response) = response(operation, "200", "") {
+        let tag = header(text(), "Of a success: what tells this answer from every other");
+        response.headers.insert("ETag".to_owned(), tag.into());
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+        let after = header(seconds, "When too many requests wait already: in how many seconds to ask again");
+        response.headers.insert("Retry-After".to_owned(), after.into());
+    }
 }
 
 /// Everything that a sidecar provides and consumes, at most 10,000 entries in 4 MiB by default. One of the two lists

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Limits;
-use super::entry::Entry;
+use super::entry::{EmptyMethod, Entry};
 use super::identity::Claim;
 use super::json::{self, Place};
 use super::refusal::Refusal;
@@ -46,7 +46,7 @@ pub(super) fn read(body: &[u8], peer: &str, limits: &Limits) -> Result<(Snapshot
     let mut providers = Collected::default();
     for (index, raw) in raw_providers.into_iter().enumerate() {
         let place = at_providers.index(index);
-        let entry = Entry::read(raw, Side::Provider, &place)?;
+        let entry = Entry::read(raw, Side::Provider, EmptyMethod::Refused, &place)?;
         claim.hear(&place, &entry);
         let provider = entry.into_provider(peer, &place)?;
         providers.add(provider_key(&provider), provider, index, &at_providers)?;
@@ -54,7 +54,7 @@ pub(super) fn read(body: &[u8], peer: &str, limits: &Limits) -> Result<(Snapshot
     let mut consumers = Collected::default();
     for (index, raw) in raw_consumers.into_iter().enumerate() {
         let place = at_consumers.index(index);
-        let entry = Entry::read(raw, Side::Consumer, &place)?;
+        let entry = Entry::read(raw, Side::Consumer, EmptyMethod::Refused, &place)?;
         claim.hear(&place, &entry);
         let consumer = entry.into_consumer(peer, &place)?;
         consumers.add(consumer_key(&consumer), consumer, index, &at_consumers)?;

@@ -25,7 +25,36 @@ async fn other_methods_are_not_allowed_and_say_which_are() {
     }
 }
 
+#[actix_web::test]
+async fn an_edit_by_another_method_is_refused_in_the_form_of_the_first_generation() {
+    let app = init_service(App::new().configure(configure)).await;
+    for (path, allowed) in
+        [("/pub", "POST"), ("/unpub", "POST"), ("/sub", "POST"), ("/unsub", "POST"), ("/heartbeat", "GET")]
+    {
+        let response = call_service(&app, TestRequest::with_uri(path).method(Method::PUT).to_request()).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers().get("Allow").unwrap(), allowed);
+        let expected = format!(r#"{{"code":1,"msg":"only {allowed} is allowed here"}}"#);
+        assert_eq!(read_body(response).await, expected);
+    }
+}
+
+#[test]
+fn only_the_two_addresses_of_the_snapshot_can_keep_somebody_waiting() {
+    assert!(may_wait(SYNC, Some("wait=1s")) && may_wait(GET, Some("version=1&wait=x")));
+    for (path, query) in [(SYNC, None), (SYNC, Some("await=1s")), ("/pub", Some("wait=1s"))] {
+        assert!(!may_wait(path, query), "{path} {query:?}");
+    }
+}
+
 #[test]
 fn the_default_limits_are_the_documented_ones() {
-    assert_eq!(Limits::default(), Limits { body_bytes: 4_194_304, entries: 10_000 });
+    let limits = Limits {
+        body_bytes: 4_194_304,
+        entries: 10_000,
+        export_port: 20_882,
+        longest_wait: Duration::from_secs(60),
+        waiting: 20_000,
+    };
+    assert_eq!(Limits::default(), limits);
 }
