@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::fixtures::{entry, nothing, snapshot};
@@ -88,4 +89,28 @@ async fn a_large_change_that_a_crash_cut_short_is_completed_by_the_next_sync() {
     .await;
     assert_eq!(gateway.synced("large", &nothing()).await, version + 1);
     assert_eq!(count(&znodes, "providers").await, 0);
+}
+
+#[tokio::test]
+async fn a_large_change_is_carried_to_its_end_when_its_client_gives_up() {
+    const MANY: u16 = 1_000;
+    let root = zookeeper::shared().await;
+    let znodes = Znodes::connect(&root).await;
+    let snapshot = snapshot(&entries("provided", MANY), &[]);
+    let options = Options::new(&root).set("zookeeper", "max_transaction_bytes", "20000");
+    let gateway = options.time_to_live(Duration::from_secs(120)).start().await;
+    let sync = tokio::spawn(sync_request(gateway.http, "large", &snapshot).try_send());
+    eventually("it is amid the sync", Duration::from_secs(20), async || {
+        ensure(count(&znodes, "providers").await > 0, || "nothing is written".into())
+    })
+    .await;
+    sync.abort();
+    eventually("all of it stands", Duration::from_secs(60), async || {
+        let report = gateway.request(Method::GET, "/registry/info/get").header("x-registrant-id", "large");
+        let list = report.send().await.json()["service_list"]["pub_interface_list"].clone();
+        let standing = (count(&znodes, "providers").await, list.as_array().map_or(0, Vec::len));
+        ensure(standing == (MANY.into(), 40), || format!("{standing:?}"))
+    })
+    .await;
+    assert_eq!(gateway.synced("large", &snapshot).await, 1, "it was done at once");
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{ContentType, HeaderValue};
+use actix_web::http::header::{ContentType, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
@@ -104,7 +104,7 @@ impl Ending<'_> {
 /// None of its own; answers for which there is no request any more travel as errors that carry their response.
 pub async fn observe<B: MessageBody + 'static>(
     observer: web::Data<Observer>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let id = request_id::of(&request);
@@ -124,7 +124,11 @@ pub async fn observe<B: MessageBody + 'static>(
     }
 
     let waits = observer.may_wait(&request);
-    let patience = if waits { observer.timeout + observer.longest_wait } else { observer.timeout };
+    let mut patience = observer.timeout;
+    if waits {
+        patience += observer.longest_wait;
+        compact(request.headers_mut());
+    }
     let answer = tokio::time::timeout(patience, async { next.call(request).await });
     // Nothing of the request is looked at after a panic, so nothing half-changed can be seen.
     let error = match AssertUnwindSafe(answer).catch_unwind().await {
@@ -167,6 +171,16 @@ fn plain(status: StatusCode, text: &'static str, id: &HeaderValue) -> HttpRespon
         .content_type(ContentType::plaintext())
         .insert_header((REQUEST_ID, id.clone()))
         .body(text)
+}
+
+/// Gives back the room that the server makes for more headers than most requests have: it is several kilobytes, and is
+/// kept for as long as the request.
+fn compact(headers: &mut HeaderMap) {
+    let mut compact = HeaderMap::with_capacity(headers.len_keys());
+    for (name, value) in headers.iter() {
+        compact.append(name.clone(), value.clone());
+    }
+    *headers = compact;
 }
 
 /// Clients may invent methods; labels may not grow with them.
