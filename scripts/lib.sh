@@ -52,12 +52,39 @@ ensure_cargo() {
   command -v cargo >/dev/null || die "'cargo' is needed: install Rust with rustup, version as in rust-version of Cargo.toml"
 }
 
+# ensure_go VERSION: at least this one. A newer Go is never fetched by the Go that is there.
 ensure_go() {
   # Where Go's own archive is unpacked, which not every shell has in its path.
   if ! command -v go >/dev/null && [ -x /usr/local/go/bin/go ]; then
     PATH=$PATH:/usr/local/go/bin
   fi
   ensure_command go golang-go
+  at_least "$1" "$(go env GOVERSION)" || die "Go $1 or newer is needed, and here is $(go env GOVERSION)"
+}
+
+# ensure_node VERSION: at least this one, with npm.
+ensure_node() {
+  ensure_command node nodejs
+  ensure_command npm npm
+  at_least "$1" "$(node --version)" || die "Node.js $1 or newer is needed, and here is $(node --version)"
+}
+
+# ensure_python VERSION: at least this one, and what it takes to make environments.
+ensure_python() {
+  ensure_command python3 python3
+  local version
+  version=$(python3 -c 'import platform; print(platform.python_version())')
+  at_least "$1" "$version" || die "Python $1 or newer is needed, and here is $version"
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_package python3-venv
+  python3 -c 'import ensurepip, venv' 2>/dev/null ||
+    die "Python's venv is needed and package 'python3-venv' did not bring it"
+}
+
+# at_least NEEDED FOUND: compares versions, the second as programs tell it: 3.11.7, go1.25.0 or v20.1.0.
+at_least() {
+  local found=${2#go}
+  found=${found#v}
+  [ "$(printf '%s\n' "$1" "$found" | sort -V | head -n 1)" = "$1" ]
 }
 
 ensure_zookeeper() {

@@ -38,10 +38,15 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it.
+    /// Starts it, in a folder of its own, which it also takes for its home.
     pub fn start(program: &Path, arguments: &[OsString]) -> Self {
         let scratch = Scratch::new("program");
-        let process = Process::spawn(program, arguments, &scratch.path().join("program.log"));
+        let folder = scratch.path();
+        let mut home = OsString::from("HOME=");
+        home.push(folder);
+        let mut command = vec!["-C".into(), folder.into(), home, program.into()];
+        command.extend_from_slice(arguments);
+        let process = Process::spawn("env", &command, &folder.join("program.log"));
         Self { process, _scratch: scratch }
     }
 
