@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::Catalog;
 use super::state::{Loss, unreadable};
 use crate::model::{Registrant, SidecarId, SnapshotDocument, SnapshotPart};
 use crate::telemetry::Metrics;
@@ -194,5 +195,13 @@ impl Snapshots {
 
     fn loss(&self, id: &SidecarId) -> Option<Loss> {
         self.get(id).map(|record| Loss::Snapshot(id.clone(), Box::new(record)))
+    }
+}
+
+impl Catalog {
+    /// Whether the document of a sidecar was lost since the last call of [`Catalog::take_losses`].
+    pub fn is_lost_again(&self, sidecar: &SidecarId) -> bool {
+        let is_its = |loss: &Loss| matches!(loss, Loss::Snapshot(id, _) if id == sidecar);
+        self.state.read().losses.iter().any(is_its)
     }
 }

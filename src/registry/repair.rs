@@ -4,7 +4,7 @@
 //! check of its registrant's document, a document only together with a check of its lease. So taking a registration
 //! down, which removes both in one transaction, is never undone by a repair that was planned a moment earlier.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt};
@@ -47,8 +47,9 @@ impl Registry {
                 // What is lost is kept until it can be told from what has not arrived yet.
                 continue;
             }
-            let mut losses = self.catalog.take_losses();
-            losses.append(&mut failed);
+            // The older ones first: of several states of one document the last one counts.
+            let mut losses = std::mem::take(&mut failed);
+            losses.append(&mut self.catalog.take_losses());
             if following != compared {
                 compared = following;
                 failed.extend(self.verify_everything().await);
@@ -62,6 +63,7 @@ impl Registry {
         // Documents first: what they list is looked at after.
         let mut registrations = HashSet::new();
         let mut documents = Vec::new();
+        let mut snapshots = HashMap::new();
         for loss in losses {
             match &loss {
                 Loss::Registration(registrant) => drop(registrations.insert(registrant.clone())),
@@ -69,10 +71,13 @@ impl Registry {
                 Loss::Instance(key, _) => drop(registrations.insert(Registrant::Instance(key.clone()))),
                 Loss::Microservice(..) | Loss::Replica(_) => {}
             }
-            if !matches!(loss, Loss::Registration(_)) {
-                documents.push(loss);
+            match loss {
+                Loss::Registration(_) => {}
+                Loss::Snapshot(id, record) => drop(snapshots.insert(id, record)),
+                loss => documents.push(loss),
             }
         }
+        documents.extend(snapshots.into_iter().map(|(id, record)| Loss::Snapshot(id, record)));
         let repairs = stream::iter(documents).map(|loss| async move {
             let outcome = self.restore_document(&loss).await;
             outcome.err().map(|error| {

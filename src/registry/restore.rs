@@ -38,6 +38,8 @@ impl Registry {
             let whole = record.as_ref().is_some_and(|record| !record.damaged && record.entries() == entries);
             let newer =
                 record.as_ref().is_some_and(|record| !record.damaged && record.document != lost.document);
+            // Changed and deleted once more meanwhile: what it said last is about to be restored.
+            let newer = newer || self.catalog.is_lost_again(sidecar);
             if whole || newer || self.catalog.marks(&registrant).is_none() {
                 restored = restored && whole;
                 return Ok(None);

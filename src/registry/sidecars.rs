@@ -14,7 +14,7 @@ use crate::catalog::SnapshotRecord;
 use crate::dubbo::ServiceUrl;
 use crate::model::{Registrant, ReplicaId, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
 
-/// How often, and after which pause, a lost document is looked for before an edit does without it.
+/// How often, and after which pause, an edit looks for a document that was lost before it does without it.
 const SECOND_LOOKS: u32 = 60;
 const SECOND_LOOK: Duration = Duration::from_millis(50);
 
@@ -48,6 +48,8 @@ struct Change<'c> {
     wish: Wish<'c>,
     /// Unix milliseconds.
     now: i64,
+    /// How often to look again before doing without a document that was lost.
+    second_looks: u32,
 }
 
 /// How a snapshot gets to what it is to be.
@@ -58,6 +60,8 @@ struct Planned {
     after: SnapshotPart,
     version: u64,
     changed: bool,
+    /// Nothing can be said: the document is gone by somebody else's hand, and is about to be put back.
+    is_lost: bool,
 }
 
 impl Registry {
@@ -81,7 +85,6 @@ impl Registry {
     /// # Errors
     /// As [`Registry::sync`], and [`RegistryError::QuotaExceeded`] when there would be too many entries.
     pub async fn edit(&self, sidecar: &SidecarId, peer: &str, edit: &Edit) -> Result<Synced, RegistryError> {
-        self.await_document(sidecar).await;
         self.change(sidecar, peer, Wish::Edited(edit)).await
     }
 
@@ -146,33 +149,49 @@ impl Registry {
         let known = self.catalog.marks(&registrant).map(|_| self.hearing.touch(&registrant));
         let replica = self.replica_in_touch()?;
         let ear = known.unwrap_or_else(|| self.hearing.touch(&registrant));
-        let change =
-            Change { sidecar, registrant: &registrant, peer, replica: &replica, wish, now: unix_millis() };
+        let mut change = Change {
+            sidecar,
+            registrant: &registrant,
+            peer,
+            replica: &replica,
+            wish,
+            now: unix_millis(),
+            second_looks: SECOND_LOOKS,
+        };
         let mut settled = Planned::default();
-        let mut plan = || {
-            settled = self.plan_change(change)?;
+        let plan = |change, settled: &mut Planned| {
+            *settled = self.plan_change(change)?;
             Ok(settled.plan.take())
         };
         // The common case first: nothing has changed and this replica has said so already. An edit is not repeated as
         // a sync is, and must not be lost to a catalog that is behind what another replica has just committed.
         let is_edit = matches!(wish, Wish::Edited(_));
-        let is_done = !is_edit && !ear.is_lapsing() && matches!(plan(), Ok(None));
-        if !is_done {
-            let _change = ear.change.lock().await;
+        let mut is_done = !is_edit
+            && !ear.is_lapsing()
+            && matches!(plan(change, &mut settled), Ok::<_, RegistryError>(None));
+        while !is_done {
+            let lock = ear.change.lock().await;
             self.finish_lapse(&ear).await?;
-            if is_edit && matches!(plan(), Ok(None)) {
+            if is_edit && matches!(plan(change, &mut settled), Ok(None)) {
                 self.catch_up().await?;
             }
-            self.settle(&registrant, &mut plan).await?;
+            self.settle(&registrant, || plan(change, &mut settled)).await?;
             // A large change takes its time, and its time to live begins when it is acknowledged.
             self.hearing.touch(&registrant);
+            is_done = !settled.is_lost;
+            if !is_done {
+                // Whoever puts it back needs the lock.
+                drop(lock);
+                change.second_looks -= 1;
+                sleep(SECOND_LOOK).await;
+            }
         }
         let report = self.snapshot_report(sidecar, &settled.after, settled.version);
         Ok(Synced { report, changed: settled.changed })
     }
 
     fn plan_change(&self, change: Change<'_>) -> Result<Planned, RegistryError> {
-        let Change { sidecar, registrant, peer, replica, wish, now } = change;
+        let Change { sidecar, registrant, peer, replica, wish, now, second_looks } = change;
         let (catalog, layout) = (&self.catalog, &self.zookeeper.layout);
         let record = catalog.snapshot(sidecar);
         let mut before = record.as_ref().map(SnapshotRecord::entries).unwrap_or_default();
@@ -181,6 +200,10 @@ impl Registry {
         let is_edit = matches!(wish, Wish::Edited(_));
         // A sync says what there is to be, whatever was lost; an edit has to start from what there was.
         let lost = is_edit && record.is_none() && catalog.marks(registrant).is_some();
+        if lost && second_looks > 0 {
+            // An edit that came first would make it anew, with a version that has been seen before.
+            return Ok(Planned { is_lost: true, ..Planned::default() });
+        }
         if torn || unreadable.is_some() || lost {
             let standing = catalog.entries_of(registrant);
             before.providers.extend(standing.providers);
@@ -224,21 +247,8 @@ impl Registry {
             plan_lease(catalog, layout, registrant, replica, &mut plan);
         }
         let plan = (changed || plan.document.operations.len() > guards).then_some(plan);
-        Ok(Planned { plan, after, version: if changed { version + 1 } else { version }, changed })
-    }
-
-    /// A document that somebody deleted by hand is put back in a moment. An edit that came first would make it anew,
-    /// with a version that has been seen before.
-    async fn await_document(&self, sidecar: &SidecarId) {
-        let registrant = Registrant::Sidecar(sidecar.clone());
-        for _ in 0..SECOND_LOOKS {
-            let is_lost =
-                self.catalog.snapshot(sidecar).is_none() && self.catalog.marks(&registrant).is_some();
-            if !is_lost || self.zookeeper.connection().is_none() {
-                return;
-            }
-            sleep(SECOND_LOOK).await;
-        }
+        let version = if changed { version + 1 } else { version };
+        Ok(Planned { plan, after, version, changed, is_lost: false })
     }
 
     fn snapshot_report(&self, sidecar: &SidecarId, entries: &SnapshotPart, version: u64) -> SnapshotReport {

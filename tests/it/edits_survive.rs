@@ -170,11 +170,51 @@ async fn an_edit_loses_nothing_when_the_document_was_just_deleted_by_hand() {
     done(&gateway, "/pub", &first("demo.A")).await;
     let tree = znodes.tree("/zoogate/snapshots").await;
     let document = tree.keys().find(|path| path.contains('@')).unwrap().clone();
-    for round in 0..5 {
+    for round in 0..40 {
         znodes.delete(&document).await;
         let reply = done(&gateway, "/pub", &first(&format!("demo.B{round}"))).await;
         let expected = round + 2;
         assert_eq!(reply["pub_interface_list"].as_array().map(Vec::len), Some(expected), "{reply}");
+        assert_eq!(held(&gateway).await["version"], json!(expected), "it never goes back");
     }
     assert_eq!(znodes.urls("demo.A", "providers").await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_returns_entry_by_entry_gets_every_timestamp_back() {
+    let root = zookeeper::shared().await;
+    let gateway = Options::new(&root).time_to_live(TIME_TO_LIVE).start().await;
+    let znodes = Znodes::connect(&root).await;
+    let urls = async || [znodes.urls("demo.A", "providers").await, znodes.urls("demo.B", "providers").await];
+    for interface in ["demo.A", "demo.B"] {
+        done(&gateway, "/pub", &first(interface)).await;
+    }
+    let before = urls().await;
+    eventually("both fall silent", NOTICE, async || {
+        let left = urls().await.concat();
+        ensure(left.is_empty(), || format!("{left:?}"))
+    })
+    .await;
+    for interface in ["demo.B", "demo.A"] {
+        done(&gateway, "/pub", &first(interface)).await;
+    }
+    // A Java consumer would warm a provider up again whose timestamp is new.
+    assert_eq!(urls().await, before);
+}
+
+#[tokio::test]
+async fn an_edit_stands_at_the_application_level_as_well_where_that_is_written() {
+    let root = zookeeper::shared().await;
+    let gateway = Options::new(&root).set("dubbo", "application_level", "true").start().await;
+    let znodes = Znodes::connect(&root).await;
+    let standing = async || znodes.children("/services/shop").await;
+    let of_shop = |interface: &str| json!({"service": {"interface": interface, "params": {"application": "shop"}}, "host": "10.0.0.7"});
+    for interface in ["demo.A", "demo.B"] {
+        done(&gateway, "/pub", &of_shop(interface)).await;
+    }
+    assert_eq!(standing().await, ["10.0.0.7:20882"]);
+    done(&gateway, "/unpub", &of_shop("demo.A")).await;
+    assert_eq!(standing().await, ["10.0.0.7:20882"]);
+    done(&gateway, "/unpub", &of_shop("demo.B")).await;
+    assert_eq!(standing().await, [""; 0]);
 }

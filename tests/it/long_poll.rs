@@ -8,12 +8,14 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::fixtures::applications::{offers, register_shop, shop};
 use crate::fixtures::polls::{GET, SYNC, consumer, waiting};
 use crate::fixtures::{nothing, one_provider};
 use crate::support::client::{Answer, Request};
 use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::{Gateway, Options, accepted, sync_request};
 use crate::support::watcher::Watcher;
+use crate::support::znodes::Znodes;
 use crate::support::zookeeper::{self, ZooKeeper};
 
 /// Longer than any test waits on purpose.
@@ -87,6 +89,23 @@ async fn a_poll_is_answered_when_a_consumed_interface_gets_its_first_provider_or
             .await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_only_stands_at_the_application_level_is_news_as_well() {
+    let root = zookeeper::shared().await;
+    let gateway = Options::new(&root).time_to_live(PATIENCE).start().await;
+    let znodes = Znodes::connect(&root).await;
+    gateway.synced("r", &consumer("demo.Echo")).await;
+    let poll = in_background(read(&gateway, "wait=50s"));
+    waiting(&gateway, 1).await;
+    znodes.create("/dubbo/metadata/shop/0a", &offers("shop", "0a", &["demo.Echo"])).await;
+    register_shop(&znodes, "10.0.0.9", &shop("10.0.0.9", "0a", "remote")).await;
+    assert_eq!(dispatched(&poll.await.unwrap().ok()), json!(["demo.Echo"]));
+    let poll = in_background(read(&gateway, "wait=50s"));
+    waiting(&gateway, 1).await;
+    znodes.delete("/services/shop/10.0.0.9:20880").await;
+    assert_eq!(dispatched(&poll.await.unwrap().ok()), Value::Null);
 }
 
 #[tokio::test]
