@@ -1,6 +1,8 @@
 # syntax=docker/dockerfile:1
 
 FROM rust:1-slim-bookworm AS build
+# What the allocator is built with.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
 # The caches outlive the layer, so that a change of the sources compiles only what it touches.

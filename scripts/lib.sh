@@ -50,6 +50,8 @@ ensure_cargo() {
     PATH=$HOME/.cargo/bin:$PATH
   fi
   command -v cargo >/dev/null || die "'cargo' is needed: install Rust with rustup, version as in rust-version of Cargo.toml"
+  # The allocator is built with it.
+  ensure_command make make
 }
 
 # ensure_go VERSION: at least this one. A newer Go is never fetched by the Go that is there.

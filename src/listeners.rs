@@ -1,6 +1,7 @@
 //! Sockets that are bound before anything else starts, so that an address in use is known at once and port 0 works.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use anyhow::Context;
 use socket2::{Domain, Socket, Type};
@@ -18,18 +19,21 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on `address`; `key` is the configuration's key that names it.
+    /// Listens on `address`; `key` is the configuration's key that names it. A connection is cut whose client takes
+    /// nothing of what it is sent for about `send_timeout`.
     ///
     /// # Errors
     /// When the address is in use or not this machine's; the message names the key and the address.
-    pub fn bind(key: &str, address: SocketAddr) -> anyhow::Result<Self> {
-        Self::listen(address).with_context(|| format!("{key}: cannot listen on {address}"))
+    pub fn bind(key: &str, address: SocketAddr, send_timeout: Duration) -> anyhow::Result<Self> {
+        Self::listen(address, send_timeout).with_context(|| format!("{key}: cannot listen on {address}"))
     }
 
-    fn listen(address: SocketAddr) -> std::io::Result<Self> {
+    fn listen(address: SocketAddr, send_timeout: Duration) -> std::io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         // A replica that restarts must not wait for the connections of the one before to be forgotten.
         socket.set_reuse_address(true)?;
+        // Connections inherit it. Only the kernel can do it: a task that waits for room to write waits for ever.
+        socket.set_tcp_user_timeout(Some(send_timeout))?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from(socket);
@@ -43,9 +47,10 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_refused_with_the_name_of_its_key() {
-        let first = Listener::bind("http.listen", "127.0.0.1:0".parse().unwrap()).unwrap();
+        let bind = |key, address| Listener::bind(key, address, Duration::from_secs(1));
+        let first = bind("http.listen", "127.0.0.1:0".parse().unwrap()).unwrap();
         assert_ne!(first.address.port(), 0);
-        let error = Listener::bind("ops.listen", first.address).unwrap_err();
+        let error = bind("ops.listen", first.address).unwrap_err();
         assert_eq!(error.to_string(), format!("ops.listen: cannot listen on {}", first.address));
     }
 }

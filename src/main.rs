@@ -4,7 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 use zoogate::cli::{self, Cli, Failure};
+
+/// Gives memory back that has not been used for some seconds, from a thread of its own: after a crowd has left, nothing
+/// else happens here that could do it.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = match Cli::try_parse() {

@@ -57,9 +57,9 @@ impl App {
             .http
             .listen
             .iter()
-            .map(|address| Listener::bind("http.listen", *address))
+            .map(|address| Listener::bind("http.listen", *address, config.http.send_timeout))
             .collect::<anyhow::Result<_>>()?;
-        let ops = Listener::bind("ops.listen", config.ops.listen)?;
+        let ops = Listener::bind("ops.listen", config.ops.listen, OPS_TIMEOUT)?;
         let metrics = Arc::new(Metrics::new().context("metrics cannot be registered")?);
         Ok(Self { config, metrics, readiness: Arc::new(Readiness::new()), http, ops })
     }

@@ -45,7 +45,7 @@ pub use nodes::ServiceNode;
 pub use services::{InstanceRecord, MicroserviceRecord};
 pub use snapshots::SnapshotRecord;
 pub use state::Loss;
-pub use watch::{Watch, WatchError, Watchers};
+pub use watch::{Changes, Event, Lane, Watch, WatchError, Watchers};
 
 /// Changes that are made under one lock: a long reading must not keep readers waiting.
 const CHANGES_PER_LOCK: usize = 64;

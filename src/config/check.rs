@@ -52,6 +52,7 @@ fn check_http(config: &Config) -> Checked {
     lasts("http.keep_alive", http.keep_alive, SECOND..=HOUR)?;
     lasts("http.request_head_timeout", http.request_head_timeout, TENTH..=5 * MINUTE)?;
     lasts("http.request_timeout", http.request_timeout, SECOND..=10 * MINUTE)?;
+    lasts("http.send_timeout", http.send_timeout, SECOND..=10 * MINUTE)?;
     lasts("http.shutdown_delay", http.shutdown_delay, Duration::ZERO..=5 * MINUTE)?;
     lasts("http.shutdown_timeout", http.shutdown_timeout, SECOND..=10 * MINUTE)?;
     within("http.trusted_proxies", http.trusted_proxies.len(), 0..=MAX_PROXIES, "networks")?;

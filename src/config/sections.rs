@@ -33,6 +33,9 @@ pub struct Http {
     /// How long a whole request may take, 1 s to 10 min.
     #[serde(with = "values::duration")]
     pub request_timeout: Duration,
+    /// How long a client may take nothing of what it is sent, 1 s to 10 min.
+    #[serde(with = "values::duration")]
+    pub send_timeout: Duration,
     /// How long to go on as usual after readiness was withdrawn, 0 s to 5 min.
     #[serde(with = "values::duration")]
     pub shutdown_delay: Duration,

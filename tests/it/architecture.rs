@@ -28,6 +28,7 @@ const WIRING: [&str; 7] = ["main", "lib", "app", "cli", "wiring", "listeners", "
 const GUARDED: &[(&str, &[&str])] = &[
     ("zookeeper_client", &["zookeeper"]),
     ("actix_web", &["api", "ops", "app", "wiring"]),
+    ("actix_http", &["api"]),
     ("utoipa", &["api", "ops", "model"]),
 ];
 

@@ -225,6 +225,11 @@ impl Gateway {
         self.ready().await;
     }
 
+    /// Time of processors that it has used since it was started last.
+    pub fn cpu_time(&self) -> Duration {
+        self.running().cpu_time()
+    }
+
     /// Everything that it printed since it was started last.
     pub fn output(&self) -> String {
         self.running().output()

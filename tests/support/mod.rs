@@ -7,6 +7,7 @@ pub mod beat;
 pub mod client;
 pub mod eventually;
 pub mod gateway;
+pub mod listener;
 pub mod ports;
 pub mod process;
 pub mod proxy;

@@ -81,6 +81,15 @@ impl Process {
         Self { shell, pid, log: log.to_owned(), _lifeline: lifeline }
     }
 
+    /// Time of processors that it has used.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero())).unwrap();
+        // After the name, which may hold anything: user and system time are the 14th and 15th field, in hundredths.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap());
+        Duration::from_millis(10 * ticks.sum::<u64>())
+    }
+
     /// Sends a signal to the child; a child that has ended is no error.
     pub fn signal(&self, signal: Signal) {
         let _ = kill_process(self.pid, signal);

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::eventually::scaled;
 
 /// Longest time that a test waits for a frame.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open WebSocket.
 pub struct Socket(WebSocketStream<TcpStream>);

@@ -23,6 +23,7 @@ mod limits;
 mod microservice_form;
 mod microservices;
 mod openapi;
+mod outgoing;
 mod query;
 mod request;
 mod response;
@@ -32,7 +33,11 @@ mod tags;
 mod validate;
 mod watcher;
 
-use actix_web::{middleware, web};
+use std::sync::Arc;
+
+use actix_web::{middleware, rt, web};
+
+use crate::catalog::Lane;
 
 pub use limits::Limits;
 pub use openapi::openapi;
@@ -40,6 +45,10 @@ pub use openapi::openapi;
 /// Adds the routes of this dialect. They expect `web::Data<Gateway>`, and take [`Limits`] from plain `app_data` if
 /// the application has them.
 pub fn configure(config: &mut web::ServiceConfig) {
+    // This is called once for each thread that serves.
+    let lane = Arc::new(Lane::default());
+    rt::spawn(lane.clone().run());
+    config.app_data(web::Data::from(lane));
     config.service(
         web::scope("/v4/{project}/registry")
             .wrap(middleware::from_fn(frame::frame))

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use actix_web::body::BoxBody;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::ApiError;
+use super::outgoing::Outgoing;
+use crate::catalog::Changes;
 
 /// Time between two pings, unless the client sends its own.
 pub const PING: Duration = Duration::from_secs(30);
 /// How long a client may be silent.
 const SILENCE: Duration = Duration::from_secs(120);
-/// How long a client may take to make room for a frame.
-const WRITE: Duration = Duration::from_secs(5);
+/// How long a client may take to make room for what it is sent.
+pub const WRITE: Duration = Duration::from_secs(5);
 /// Bytes in a client's frame: it has nothing to say but ping and pong.
 const MAX_FRAME: usize = 64;
 
@@ -38,7 +41,8 @@ pub enum Heard {
 }
 
 impl Socket {
-    /// Takes over the connection of `request`; the answer must be given at once. Pings go every `interval`.
+    /// Takes over the connection of `request`; the answer must be given at once. Pings go every `interval`, and
+    /// `changes`, if there are any, as they come.
     ///
     /// # Errors
     /// 400001 when the request is no WebSocket handshake.
@@ -46,10 +50,15 @@ impl Socket {
         request: &HttpRequest,
         payload: web::Payload,
         interval: Duration,
+        changes: Option<Changes>,
     ) -> Result<(HttpResponse, Self), ApiError> {
         // What the library would answer itself is empty and says nothing.
         let (answer, session, stream) = actix_ws::handle(request, payload)
             .map_err(|error| ApiError::field("WebSocket handshake", error))?;
+        let answer = match changes {
+            Some(changes) => answer.map_body(|_, control| BoxBody::new(Outgoing::new(control, changes))),
+            None => answer,
+        };
         let now = Instant::now();
         let stream = stream.max_frame_size(MAX_FRAME);
         Ok((answer, Self { session, stream, interval, heard: now, next_ping: now + interval }))

@@ -7,14 +7,15 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use actix_ws::{CloseCode, CloseReason};
+use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::limits::Limits;
 use super::request;
 use super::response;
-use super::socket::{Heard, PING, Socket, reason};
+use super::socket::{Heard, PING, Socket, WRITE, reason};
 use crate::api::Gateway;
-use crate::catalog::{Watch, Watchers};
+use crate::catalog::{Lane, Watch, Watchers};
 use crate::model::InstanceKey;
 
 /// Clients look for these words.
@@ -44,13 +45,14 @@ pub async fn watch(
     request: HttpRequest,
     payload: web::Payload,
     gateway: web::Data<Gateway>,
+    lane: web::Data<Lane>,
 ) -> Result<HttpResponse, ApiError> {
     let (tenant, consumer) = (request::tenant(&request)?, request::service_id(&request)?);
     let is_known = || gateway.catalog.microservice(&tenant, &consumer).is_some();
     // One that another replica has just registered may not have arrived here.
     let is_known = is_known() || (gateway.catalog.catch_up().await && is_known());
     if !is_known {
-        let (answer, mut socket) = Socket::open(&request, payload, PING)?;
+        let (answer, mut socket) = Socket::open(&request, payload, PING, None)?;
         rt::spawn(async move {
             socket.send(UNKNOWN).await;
             socket.close(Some(CloseCode::Normal.into())).await;
@@ -58,26 +60,28 @@ pub async fn watch(
         return Ok(answer);
     }
     let watchers = &gateway.catalog.watchers;
-    let watch = match watchers.watch(&tenant, &consumer, Limits::of(&request).watchers) {
+    let watch = match watchers.watch(&tenant, &consumer, Limits::of(&request).watchers, &lane) {
         Ok(watch) => watch,
         Err(error) => return Ok(response::text(StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
     };
-    let (answer, socket) = Socket::open(&request, payload, PING)?;
-    rt::spawn(tell(socket, watch, watchers.clone()));
+    let (answer, socket) = Socket::open(&request, payload, PING, Some(watch.changes()))?;
+    rt::spawn(attend(socket, watch, watchers.clone()));
     Ok(answer)
 }
 
-async fn tell(mut socket: Socket, mut watch: Watch, watchers: Arc<Watchers>) {
+/// Stays with a watcher until it ends. The changes themselves go past this.
+async fn attend(mut socket: Socket, watch: Watch, watchers: Arc<Watchers>) {
     let end = loop {
         tokio::select! {
-            change = watch.next() => match change {
-                // invariant: a change is JSON, which is UTF-8
-                Some(change) => if !socket.send(&String::from_utf8_lossy(&change)).await {
-                    break None;
-                },
-                None if watchers.is_closing() => break Some(going()),
-                None => break Some(reason(CloseCode::Again, "too many changes wait: find anew")),
-            },
+            () = watch.ended() => {
+                // Who is too slow for what is left learns of the end by the connection.
+                let _ = timeout(WRITE, watch.drained()).await;
+                break Some(if watchers.is_closing() {
+                    going()
+                } else {
+                    reason(CloseCode::Again, "too many changes wait: find anew")
+                });
+            }
             heard = socket.hear() => if let Heard::Over(reason) = heard {
                 break reason;
             },
@@ -114,7 +118,7 @@ pub async fn heartbeat(
     let check = record.and_then(|record| record.document.instance.health_check.clone()).unwrap_or_default();
     // An instance that promises to beat more often would lapse between two pings.
     let interval = PING.min(Duration::from_secs(u64::from(check.interval.max(1))));
-    let (answer, socket) = Socket::open(&request, payload, interval)?;
+    let (answer, socket) = Socket::open(&request, payload, interval, None)?;
     rt::spawn(keep_alive(socket, key, gateway.into_inner()));
     Ok(answer)
 }
