@@ -145,7 +145,7 @@ fn readings(answer: &str) -> [Vec<String>; 2] {
         }
         fields
     };
-    let (decoded, encoded) = answer.split_once("\t|\t").unwrap();
+    let (decoded, encoded) = answer.split_once("\t\\|\t").unwrap();
     [split(decoded), split(encoded)]
 }
 
@@ -169,25 +169,29 @@ fn only_zoogate_takes_it(dubbo: &str, name: &str, url: &ServiceUrl) -> Option<&'
     if url.port.is_none() && authority.ends_with(']') {
         return Some("an IPv6 literal in brackets without a port");
     }
-    if dubbo == "dubbo-3.3" && url.param("side").is_some_and(|side| !["provider", "consumer"].contains(&side))
+    if dubbo == "dubbo-3.3"
+        && url.params.get("side").is_some_and(|side| !["provider", "consumer"].contains(&side.as_str()))
     {
         return Some("a side that is neither provider nor consumer");
     }
     None
 }
 
-/// Whether every parameter has a name and a value, and no space around it.
-fn is_regular(name: &str) -> bool {
+/// Where 2.7, but not 3.3, reads something else than zoogate, and even its own two readers do not agree.
+fn read_otherwise_by_2_7(name: &str, url: &ServiceUrl, expected: &[String]) -> Option<&'static str> {
     let text = decode(name).unwrap_or_default();
-    let is_trimmed =
-        |text: &str| !text.starts_with(char::is_whitespace) && !text.ends_with(char::is_whitespace);
+    let is_trimmed = |text: &str| text == text.trim();
+    if !is_trimmed(&text) {
+        return Some("space around the whole");
+    }
     let query = text.split_once('?').map_or("", |(_, query)| query);
     let mut pairs = query.split(['&', ';']).filter(|pair| !pair.is_empty());
-    is_trimmed(&text)
-        && pairs.all(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or_default();
-            !key.is_empty() && !value.is_empty() && is_trimmed(pair)
-        })
+    let is_irregular = pairs.any(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or_default();
+        key.is_empty() || value.is_empty() || !is_trimmed(pair)
+    });
+    (is_irregular && fields(url)[..5] == expected[..5])
+        .then_some("parameters without a name or a value, or with space around them")
 }
 
 #[tokio::test]
@@ -196,27 +200,29 @@ async fn what_dubbo_reads_in_a_name_is_what_zoogate_reads() {
     let names: Vec<String> = (0..NAMES).map(|index| generator.name(index)).collect();
     for dubbo in ["dubbo-3.3", "dubbo-2.7"] {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut faults = Vec::new();
         for (name, answer) in names.iter().zip(ask(dubbo, "read", &names).await) {
             let [expected, _] = readings(&answer);
             let class = match (read(name), expected[0] == "read") {
                 (Err(_), false) => "refused by both",
                 (Err(refusal), true) => only_dubbo_takes_it(&refusal),
                 (Ok(url), false) => only_zoogate_takes_it(dubbo, name, &url).unwrap_or_else(|| {
-                    panic!("{dubbo} refuses {name} with {}, zoogate reads {url}", expected[1])
+                    faults.push(format!("{name}: {expected:?}, zoogate reads {url}"));
+                    "refused without a reason"
                 }),
-                (Ok(url), true) if dubbo == "dubbo-2.7" && !is_regular(name) => {
-                    // Even its two readers do not agree on the parameters of these.
-                    assert_eq!(fields(&url)[..4], expected[..4], "{dubbo}: {name}");
-                    "parameters without a name or a value, or with space around them"
-                }
+                (Ok(url), true) if fields(&url) == expected => "read alike",
                 (Ok(url), true) => {
-                    assert_eq!(fields(&url), expected, "{dubbo}: {name}");
-                    "read alike"
+                    let known = read_otherwise_by_2_7(name, &url, &expected).filter(|_| dubbo == "dubbo-2.7");
+                    known.unwrap_or_else(|| {
+                        faults.push(format!("{name}: {expected:?}, zoogate reads {:?}", fields(&url)));
+                        "read differently"
+                    })
                 }
             };
             *counts.entry(class).or_default() += 1;
         }
         eprintln!("{dubbo}: {counts:#?}");
+        assert!(faults.is_empty(), "{dubbo}: {faults:#?}");
         assert!(counts["read alike"] > NAMES / 3, "{counts:?}");
         assert!(counts["refused by both"] > 0, "{counts:?}");
     }

@@ -22,9 +22,12 @@ pub struct Given {
     pub params: BTreeMap<String, String>,
 }
 
-/// The source of everything generated.
+/// The source of everything generated. The strategies are made once: they are expressions that have to be compiled.
 pub struct Generator {
     runner: TestRunner,
+    providers: BoxedStrategy<Given>,
+    odd_urls: BoxedStrategy<String>,
+    damages: BoxedStrategy<Vec<Damage>>,
 }
 
 impl Generator {
@@ -38,28 +41,18 @@ impl Generator {
         let count = digits.len().min(bytes.len());
         bytes[..count].copy_from_slice(&digits[..count]);
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        Self { runner: TestRunner::new_with_rng(Config::default(), rng) }
+        Self {
+            runner: TestRunner::new_with_rng(Config::default(), rng),
+            providers: provider(),
+            odd_urls: odd_url(),
+            damages: proptest::collection::vec(damage(), 0..3).boxed(),
+        }
     }
 
-    fn one<T>(&mut self, strategy: impl Strategy<Value = T>) -> T {
-        strategy.new_tree(&mut self.runner).unwrap().current()
-    }
-
-    /// A provider that zoogate takes, unlike those with another `index`.
+    /// A provider that zoogate takes, unlike those with another `index` below 40,000.
     pub fn provider(&mut self, index: usize) -> Given {
-        let strategy = (
-            "dubbo|tri|rest|grpc",
-            host(),
-            interface(),
-            proptest::collection::vec("[a-z][A-Za-z0-9]{0,10}", 0..5),
-            params(),
-            1_600_000_000_000_u64..1_900_000_000_000,
-        );
-        let (protocol, host, interface, methods, mut params, timestamp) = self.one(strategy);
-        // What zoogate would take from its clock.
-        params.insert("timestamp".into(), timestamp.to_string());
         let port = u16::try_from(20_000 + index).unwrap();
-        Given { protocol, host, port, interface, methods, params }
+        Given { port, ..one(&self.providers, &mut self.runner) }
     }
 
     /// The name of a provider or consumer that zoogate writes.
@@ -81,16 +74,31 @@ impl Generator {
     pub fn name(&mut self, index: usize) -> String {
         match index % 3 {
             0 => self.written_name(index),
-            1 => {
-                let url = self.one(odd_url());
-                encode(&url)
-            }
+            1 => encode(&one(&self.odd_urls, &mut self.runner)),
             _ => {
-                let (url, damages) = self.one((odd_url(), proptest::collection::vec(damage(), 0..3)));
-                damages.into_iter().fold(encode(&url), |name, damage| damage.of(&name))
+                let url = one(&self.odd_urls, &mut self.runner);
+                one(&self.damages, &mut self.runner)
+                    .into_iter()
+                    .fold(encode(&url), |name, damage| damage.of(&name))
             }
         }
     }
+}
+
+fn one<T: std::fmt::Debug>(strategy: &BoxedStrategy<T>, runner: &mut TestRunner) -> T {
+    strategy.new_tree(runner).unwrap().current()
+}
+
+fn provider() -> BoxedStrategy<Given> {
+    let methods = proptest::collection::vec("[a-z][A-Za-z0-9]{0,10}", 0..5);
+    let timestamp = 1_600_000_000_000_u64..1_900_000_000_000;
+    ("dubbo|tri|rest|grpc", host(), interface(), methods, params(), timestamp)
+        .prop_map(|(protocol, host, interface, methods, mut params, timestamp)| {
+            // What zoogate would take from its clock.
+            params.insert("timestamp".into(), timestamp.to_string());
+            Given { protocol, host, port: 0, interface, methods, params }
+        })
+        .boxed()
 }
 
 fn host() -> BoxedStrategy<String> {

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.apache.dubbo.common.URL;
 import org.apache.dubbo.common.URLStrParser;
 
@@ -50,14 +51,13 @@ public final class Urls {
 
     /** The name of a znode, read in both ways that Dubbo has: decoded first, or as it is. */
     private static String read(String name) {
-        List<String> fields = new ArrayList<>(describe(() -> URL.valueOf(URL.decode(name))));
-        fields.add("|");
-        fields.addAll(describe(() -> URLStrParser.parseEncodedStr(name)));
-        StringBuilder line = new StringBuilder();
-        for (String field : fields) {
-            line.append(line.length() == 0 ? "" : "\t").append(escape(field));
-        }
-        return line.toString();
+        // Two backslashes stand for one in a field, so no field reads like what stands between the two.
+        return join(describe(() -> URL.valueOf(URL.decode(name)))) + "\t\\|\t"
+                + join(describe(() -> URLStrParser.parseEncodedStr(name)));
+    }
+
+    private static String join(List<String> fields) {
+        return fields.stream().map(Urls::escape).collect(Collectors.joining("\t"));
     }
 
     private interface Reading {
