@@ -22,7 +22,7 @@ async fn a_dubbo_go_consumer_is_answered_by_synced_providers_whatever_happens_ar
     let connect = zookeeper.connect_string();
     let mut gateway = Options::new(&connect).time_to_live(TIME_TO_LIVE).start().await;
     let (one, two) = tokio::join!(Provider::start(), Provider::start());
-    let mut sidecar = Sidecar::new();
+    let sidecar = Sidecar::new();
     let mut consumer = Caller::on_dubbo_go(&connect);
     // Who comes before the first provider is served when that comes.
     consumer.hears_nobody().await;

@@ -60,7 +60,7 @@ async fn dubbo_go_providers_that_register_themselves_are_found_by_a_batch_find_u
 
     // Beside one that a sidecar has registered they are called as before.
     let three = Provider::start().await;
-    let mut sidecar = Sidecar::new();
+    let sidecar = Sidecar::new();
     sidecar.offers(&gateway, &[(three.port, "blue")]).await;
     let mut consumer = Caller::on_dubbo_go(&connect);
     consumer.hears(&[address(one.port), address(two.port), colored(three.port, "blue")]).await;

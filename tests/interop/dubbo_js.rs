@@ -20,7 +20,7 @@ async fn follows_synced_providers(script: &str) {
     let zookeeper = ZooKeeper::single().await;
     let gateway = Options::new(&zookeeper.connect_string()).start().await;
     let (one, two) = tokio::join!(Provider::start(), Provider::start());
-    let mut sidecar = Sidecar::new();
+    let sidecar = Sidecar::new();
     // Neither waits for the first provider.
     sidecar.offers(&gateway, &[(one.port, "red")]).await;
     let mut consumer = consumer(script, &zookeeper.connect_string());

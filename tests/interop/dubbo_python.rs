@@ -23,7 +23,7 @@ async fn a_python_reader_is_told_of_each_change_of_synced_providers_once_and_as_
     let zookeeper = ZooKeeper::single().await;
     let gateway = Options::new(&zookeeper.connect_string()).time_to_live(TIME_TO_LIVE).start().await;
     let (one, two) = (free_port(), free_port());
-    let mut sidecar = Sidecar::new();
+    let sidecar = Sidecar::new();
     sidecar.offers(&gateway, &[(one, "red")]).await;
 
     let home = built("apache-dubbo-python");

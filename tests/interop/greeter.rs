@@ -2,15 +2,18 @@
 //! consumers that call it on and on.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::program::{Program, built};
-use crate::support::beat::Beat;
 use crate::support::eventually::{ensure, eventually};
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, sync_request};
 use crate::support::ports::free_port;
 
 /// The interface, and what its consumers ask for; the programs in the folders here say the same.
@@ -21,6 +24,12 @@ pub const APPLICATION: &str = "interop";
 pub const VERSION: &str = "1.0.0";
 /// See [`INTERFACE`].
 pub const GROUP: &str = "interop";
+
+/// The name of the sidecar, and the application of what it registers.
+const NAME: &str = "greeters";
+
+/// Time between two syncs.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// What a program takes to start, to find, and to call.
 pub const START: Duration = Duration::from_secs(60);
@@ -79,38 +88,57 @@ pub fn colored(port: u16, color: &str) -> String {
 
 /// A sidecar that says again and again who offers the greeter. Dropping it makes it fall silent.
 pub struct Sidecar {
+    /// Whom it tells, and what. Held while it speaks: what it said before must not arrive after what it says now.
+    said: Arc<Mutex<Option<(SocketAddr, Value)>>>,
     nowhere: u16,
-    _beat: Option<Beat>,
+    beat: JoinHandle<()>,
 }
 
 impl Sidecar {
     /// One that has said nothing yet.
     pub fn new() -> Self {
-        Self { nowhere: free_port(), _beat: None }
+        let said = Arc::new(Mutex::new(None::<(SocketAddr, Value)>));
+        let again = said.clone();
+        let beat = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                if let Some((gateway, snapshot)) = &*again.lock().await {
+                    // Whatever comes of it: the gateway may be dead just now.
+                    let _ = sync_request(*gateway, NAME, snapshot).try_send().await;
+                }
+            }
+        });
+        Self { said, nowhere: free_port(), beat }
     }
 
     /// Registers providers at these ports, each with a color, instead of those that it told of before, and goes on
     /// saying so. Besides, always, those of [`Sidecar::others`].
-    pub async fn offers(&mut self, gateway: &Gateway, providers: &[(u16, &str)]) {
+    pub async fn offers(&self, gateway: &Gateway, providers: &[(u16, &str)]) {
         let colored = providers.iter().map(|(port, color)| {
-            let params =
-                json!({"application": "greeters", "version": VERSION, "group": GROUP, "color": color});
+            let params = json!({"application": NAME, "version": VERSION, "group": GROUP, "color": color});
             entry(json!(["greet"]), params, *port)
         });
         let others = self.others().map(|(port, version, group)| {
-            let params = json!({"application": "greeters", "version": version, "group": group});
+            let params = json!({"application": NAME, "version": version, "group": group});
             entry(json!([]), params, port)
         });
         let list: Vec<_> = colored.chain(others).collect();
         let snapshot = json!({"provider_list": list, "consumer_list": []});
-        gateway.synced("greeters", &snapshot).await;
-        self._beat = Some(Beat::sidecar(&[gateway.http], "greeters", &snapshot, Duration::from_millis(500)));
+        let mut said = self.said.lock().await;
+        gateway.synced(NAME, &snapshot).await;
+        *said = Some((gateway.http, snapshot));
     }
 
     /// Ports, versions and groups of providers that nobody has asked for. They do not answer: whoever
     /// overlooks version or group fails.
     pub fn others(&self) -> [(u16, &'static str, &'static str); 2] {
         [(self.nowhere, "2.0.0", GROUP), (self.nowhere, VERSION, "others")]
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        self.beat.abort();
     }
 }
 
