@@ -10,10 +10,15 @@
 #[allow(dead_code, reason = "tests/it uses all of it, this binary only a part")]
 mod support;
 
+mod calls;
+mod dubbo;
+mod dubbo_applications;
 mod dubbo_go;
 mod dubbo_go_native;
 mod dubbo_js;
+mod dubbo_native;
 mod dubbo_python;
+mod dubbo_synced;
 mod dubbo_urls;
 mod generated;
 mod go_chassis;
@@ -23,3 +28,4 @@ mod java_chassis;
 mod java_client;
 mod old_zookeeper;
 mod program;
+mod sidecar;

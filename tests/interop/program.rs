@@ -10,7 +10,11 @@ use crate::support::eventually::{ensure, eventually};
 use crate::support::gateway::{Gateway, Options};
 use crate::support::process::Process;
 use crate::support::scratch::Scratch;
+use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
+
+/// Time for ZooKeeper to end the session of a gateway that was killed.
+const SESSION: Duration = Duration::from_secs(60);
 
 /// Where `scripts/interop` has put what it built of this program.
 pub fn built(name: &str) -> PathBuf {
@@ -24,6 +28,17 @@ pub async fn two_gateways() -> (Gateway, Gateway) {
     let first = Options::new(&connect).start().await;
     let second = Options::new(&connect).start().await;
     (first, second)
+}
+
+/// Kills the only gateway of a ZooKeeper tree, and waits until its session has ended too.
+pub async fn kill_with_session(gateway: &mut Gateway, connect: &str) {
+    let znodes = Znodes::connect(connect).await;
+    gateway.kill();
+    eventually("the session of the gateway has ended", SESSION, async || {
+        let replicas = znodes.children("/zoogate/replicas").await;
+        ensure(replicas.is_empty(), || format!("{replicas:?}"))
+    })
+    .await;
 }
 
 /// The gateways as clients are told of them.
@@ -40,7 +55,11 @@ pub struct Program {
 impl Program {
     /// Starts it, in a folder of its own, which it also takes for its home.
     pub fn start(program: &Path, arguments: &[OsString]) -> Self {
-        let scratch = Scratch::new("program");
+        Self::start_in(Scratch::new("program"), program, arguments)
+    }
+
+    /// Starts it with a folder that it may have been told of, and that goes with it.
+    pub fn start_in(scratch: Scratch, program: &Path, arguments: &[OsString]) -> Self {
         let folder = scratch.path();
         let mut home = OsString::from("HOME=");
         home.push(folder);

@@ -1,6 +1,6 @@
 //! A WebSocket that only listens, cheaply: a crowd of them must not be what limits a test.
 //!
-//! It reads large chunks and finds the frames in them itself. Everything else about WebSockets is tested with a library,
+//! It reads large chunks and finds the frames in them itself. Everything else about web sockets is tested with a library,
 //! through [`super::socket`].
 
 use std::cell::RefCell;

@@ -80,7 +80,7 @@ pub fn check(event: &Value, rounds: &[usize]) -> Result<usize, String> {
     let instance: usize = id.and_then(|id| id.parse().ok()).ok_or_else(|| format!("unknown: {event}"))?;
     let round = rounds[instance];
     let (action, status) = match Step::of(round) {
-        Step::Properties => ("UPDATE", if round % 5 == 0 { "UP" } else { "DOWN" }),
+        Step::Properties => ("UPDATE", if round.is_multiple_of(5) { "UP" } else { "DOWN" }),
         Step::Down => ("UPDATE", "DOWN"),
         Step::Leave => ("DELETE", "DOWN"),
         Step::Return => ("CREATE", "UP"),
