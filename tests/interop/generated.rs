@@ -1,4 +1,5 @@
-//! Providers and znode names by chance, from a seed that is printed: `ZOOGATE_TEST_SEED` makes them again.
+//! Providers and znode names from a seed, which `ZOOGATE_TEST_SEED` changes: always the same ones unless somebody looks
+//! for more.
 
 use std::collections::BTreeMap;
 
@@ -31,10 +32,13 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A new one, with the seed of `ZOOGATE_TEST_SEED` or one by chance.
+    /// A new one, with the seed of `ZOOGATE_TEST_SEED`: any text, or `random` for one by chance.
     pub fn new() -> Self {
-        let given = std::env::var("ZOOGATE_TEST_SEED").ok();
-        let seed = given.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+        let seed = match std::env::var("ZOOGATE_TEST_SEED") {
+            Ok(given) if given == "random" => uuid::Uuid::new_v4().simple().to_string(),
+            Ok(given) => given,
+            Err(_) => "zoogate".to_owned(),
+        };
         eprintln!("ZOOGATE_TEST_SEED={seed}");
         let mut bytes = [0; 32];
         let digits = seed.as_bytes();
