@@ -108,7 +108,12 @@ impl Registry {
             let marked = replica.is_some_and(|replica| self.catalog.is_marked(&registrant, &replica));
             if let Some(lost) = self.zookeeper.disconnected_for() {
                 let alive = lost < self.zookeeper.session_timeout();
-                return if alive && marked { Ok(()) } else { Err(RegistryError::NotConnected) };
+                // One whose silence is being acted on may be gone already.
+                return if alive && marked && !ear.is_lapsing() {
+                    Ok(())
+                } else {
+                    Err(RegistryError::NotConnected)
+                };
             }
             if marked && !ear.is_lapsing() {
                 return Ok(());

@@ -31,14 +31,31 @@ const MARK_BATCHES_IN_FLIGHT: usize = 8;
 /// What is remembered of somebody without a lease: a refused sync, for example.
 const MEMORY: Duration = Duration::from_secs(120);
 
+/// What a replica has seen of those who heard a registrant and are gone.
+struct Noticed {
+    /// Their marks.
+    dead: Vec<ReplicaId>,
+    /// Since when this replica has known of the last of them, or that nobody hears the registrant.
+    since: Instant,
+}
+
+/// What a silence was found long enough from.
+struct Silence {
+    /// The last sign of life that was known.
+    heard: Option<Instant>,
+    /// Since when somebody had listened without a break.
+    listening: Instant,
+    /// The marks of replicas that were gone; `None` when another one lived, so that only the own mark may go.
+    dead: Option<Vec<ReplicaId>>,
+}
+
 /// What there is to do about the leases.
 #[derive(Default)]
 struct Work {
     to_mark: Vec<Registrant>,
-    /// With the last sign of life that was known when the silence was found long enough.
-    to_lapse: Vec<(Registrant, Option<Instant>)>,
-    /// Likewise, but another replica hears them: only the mark goes.
-    to_leave: Vec<(Registrant, Option<Instant>)>,
+    to_lapse: Vec<(Registrant, Silence)>,
+    /// Another replica hears them: only the mark goes.
+    to_leave: Vec<(Registrant, Silence)>,
     /// How many registrations would have to be taken down here if they fell silent.
     kept: usize,
     to_sweep: Vec<(Registrant, Vec<ReplicaId>)>,
@@ -47,8 +64,7 @@ struct Work {
 /// What there is to do about one lease.
 enum Todo {
     Mark,
-    Lapse(Option<Instant>),
-    Leave(Option<Instant>),
+    Lapse(Silence),
     Sweep(Vec<ReplicaId>),
 }
 
@@ -69,7 +85,7 @@ impl Registry {
 
     /// Looks for silence until the process ends.
     pub(super) async fn watch_leases(&self) {
-        let mut orphans = HashMap::new();
+        let mut noticed = HashMap::new();
         loop {
             sleep(TICK).await;
             // Also while ZooKeeper is away: what was heard from strangers must not pile up.
@@ -79,18 +95,18 @@ impl Registry {
             let (Some(replica), Some(following)) =
                 (self.replica_in_touch().ok(), self.catalog.following_since())
             else {
-                orphans.clear();
+                noticed.clear();
                 continue;
             };
             let listening = following.max(*self.listening.lock());
-            let mut work = self.look(&replica, Instant::now(), listening, &mut orphans);
+            let mut work = self.look(&replica, Instant::now(), listening, &mut noticed);
             if self.judge_silence(work.to_lapse.len(), work.kept) == Verdict::Hold {
                 work.to_lapse.clear();
             }
             self.mark_all(&replica, work.to_mark).await;
             stream::iter(work.to_lapse.into_iter().chain(work.to_leave))
-                .for_each_concurrent(CHANGES_IN_FLIGHT, |(registrant, heard)| async move {
-                    self.lapse(&registrant, heard).await;
+                .for_each_concurrent(CHANGES_IN_FLIGHT, |(registrant, silence)| async move {
+                    self.lapse(&registrant, &silence).await;
                 })
                 .await;
             stream::iter(work.to_sweep)
@@ -104,9 +120,9 @@ impl Registry {
         replica: &ReplicaId,
         now: Instant,
         listening: Instant,
-        orphans: &mut HashMap<Registrant, Instant>,
+        noticed: &mut HashMap<Registrant, Noticed>,
     ) -> Work {
-        let mut still_orphans = HashMap::new();
+        let mut still_noticed = HashMap::new();
         let mut kept = 0;
         let todo = self.catalog.look_at_leases(|lease| {
             let heard = self.hearing.last(lease.registrant);
@@ -119,36 +135,47 @@ impl Registry {
             let mine = lease.marks.contains(replica);
             let elsewhere = lease.marks.iter().any(|mark| mark != replica && lease.replicas.contains(mark));
             kept += usize::from(!elsewhere);
+            let is_dead = |mark: &&ReplicaId| !lease.replicas.contains(*mark);
+            let dead: Vec<ReplicaId> = lease.marks.iter().filter(is_dead).cloned().collect();
+            let is_orphan = !mine && !elsewhere;
+            // Whoever is gone may have heard it a moment before: a time to live begins anew, also once the mark is swept.
+            let known = noticed.get(lease.registrant);
+            let is_news = dead.iter().any(|mark| known.is_none_or(|known| !known.dead.contains(mark)));
+            let gone_since = match known {
+                Some(known) if !is_news => Some(known.since),
+                None if !is_news && !is_orphan => None,
+                _ => Some(now),
+            };
+            let gone_since =
+                gone_since.filter(|since| is_orphan || silent_for(*since) < time_to_live || !dead.is_empty());
+            if let Some(since) = gone_since {
+                still_noticed.insert(lease.registrant.clone(), Noticed { dead: dead.clone(), since });
+            }
             if heard.is_some_and(|heard| silent_for(heard) < time_to_live) {
-                let is_stale = |mark: &&ReplicaId| !lease.replicas.contains(*mark);
-                let stale: Vec<ReplicaId> = lease.marks.iter().filter(is_stale).cloned().collect();
-                return match (mine, stale.is_empty()) {
+                return match (mine, dead.is_empty()) {
                     (false, _) => Some((lease.registrant.clone(), Todo::Mark)),
-                    (true, false) => Some((lease.registrant.clone(), Todo::Sweep(stale))),
+                    (true, false) => Some((lease.registrant.clone(), Todo::Sweep(dead))),
                     (true, true) => None,
                 };
             }
-            let since = if mine {
-                heard.map_or(listening, |heard| heard.max(listening))
-            } else if elsewhere {
-                return None;
+            if is_orphan || mine {
+                // Nobody else hears an orphan. Whoever has watched that for a time to live takes it down; if several do,
+                // the transaction decides.
+                let since =
+                    gone_since.max(heard.filter(|_| mine)).map_or(listening, |since| since.max(listening));
+                let silence = Silence { heard, listening, dead: (!elsewhere).then_some(dead) };
+                (silent_for(since) >= time_to_live).then(|| (lease.registrant.clone(), Todo::Lapse(silence)))
             } else {
-                // Nobody hears it. Whoever has watched that for a time to live takes it down; if several do, the
-                // transaction decides.
-                let since = *orphans.get(lease.registrant).unwrap_or(&now).max(&listening);
-                still_orphans.insert(lease.registrant.clone(), since);
-                since
-            };
-            let todo = if elsewhere { Todo::Leave(heard) } else { Todo::Lapse(heard) };
-            (silent_for(since) >= time_to_live).then(|| (lease.registrant.clone(), todo))
+                None
+            }
         });
-        *orphans = still_orphans;
+        *noticed = still_noticed;
         let mut work = Work { kept, ..Work::default() };
         for (registrant, todo) in todo {
             match todo {
                 Todo::Mark => work.to_mark.push(registrant),
-                Todo::Lapse(heard) => work.to_lapse.push((registrant, heard)),
-                Todo::Leave(heard) => work.to_leave.push((registrant, heard)),
+                Todo::Lapse(silence) if silence.dead.is_none() => work.to_leave.push((registrant, silence)),
+                Todo::Lapse(silence) => work.to_lapse.push((registrant, silence)),
                 Todo::Sweep(stale) => work.to_sweep.push((registrant, stale)),
             }
         }
@@ -224,23 +251,30 @@ impl Registry {
         }
     }
 
-    /// Takes this replica's mark away, and the registration with it when nobody else hears the registrant; not if it
-    /// was heard after `heard`.
-    async fn lapse(&self, registrant: &Registrant, heard: Option<Instant>) {
+    /// Takes this replica's mark away, and the registration with it when nobody else hears the registrant; not if
+    /// anything has become known meanwhile that `silence` was not found from.
+    async fn lapse(&self, registrant: &Registrant, silence: &Silence) {
         let ear = self.hearing.ear(registrant);
         // Somebody is changing the registration: nothing that waits for a client may hold up all leases. The next look
         // finds it again if it is still silent.
         let Ok(_change) = ear.change.try_lock() else { return };
+        // What an earlier attempt has sent may still be carried out: this one must not give the all-clear for it.
+        if self.finish_lapse(&ear).await.is_err() {
+            return;
+        }
         ear.set_lapsing(true);
         let mut taken_down = false;
         let outcome = self
             .settle(registrant, || {
                 taken_down = false;
                 // A sign of life meanwhile: it either was acknowledged already, or it sees us and waits for the end.
-                if self.hearing.last(registrant) != heard {
+                if self.hearing.last(registrant) != silence.heard || !self.still_listens(silence.listening) {
                     return Ok(None);
                 }
                 let Some((plan, whole)) = self.plan_lapse(registrant)? else { return Ok(None) };
+                if whole && !self.knows_the_dead(registrant, silence) {
+                    return Ok(None);
+                }
                 taken_down = whole;
                 Ok(Some(plan))
             })
@@ -256,6 +290,23 @@ impl Registry {
             Ok(()) => {}
             Err(error) => log::warn!("cannot take down {registrant}, which fell silent: {error}"),
         }
+    }
+
+    /// Whether nobody was kept from listening since `listening`.
+    fn still_listens(&self, listening: Instant) -> bool {
+        let following = self.catalog.following_since();
+        following.is_some_and(|following| following.max(*self.listening.lock()) <= listening)
+    }
+
+    /// Whether everybody who heard the registrant and is gone was known to be gone when the silence was found. Anybody
+    /// else may have heard it a moment ago.
+    fn knows_the_dead(&self, registrant: &Registrant, silence: &Silence) -> bool {
+        let own = self.zookeeper.replica();
+        let marks = self.catalog.marks(registrant).unwrap_or_default();
+        let is_known = |mark: &ReplicaId| {
+            own.as_ref() == Some(mark) || silence.dead.as_ref().is_some_and(|dead| dead.contains(mark))
+        };
+        silence.dead.is_some() && marks.iter().all(is_known)
     }
 
     /// What a lapse changes, and whether it takes the registration down.
@@ -276,7 +327,7 @@ impl Registry {
             Registrant::Dependency(_) => return Ok(None),
             Registrant::Instance(key) => match self.catalog.instance_record(key) {
                 Some(record) => self.plan_unregister(registrant, &record)?,
-                None => self.plan_lease_only(registrant),
+                None => self.plan_lease_only(registrant, None),
             },
             Registrant::Sidecar(sidecar) => match self.catalog.snapshot(sidecar) {
                 Some(record) if !record.is_empty() || record.damaged => {
@@ -298,15 +349,21 @@ impl Registry {
                     self.plan_instances(registrant, &entries, &nothing, &mut plan)?;
                     plan
                 }
-                _ => self.plan_lease_only(registrant),
+                record => self.plan_lease_only(registrant, record.map(|record| record.version)),
             },
         };
         Ok(Some((plan, true)))
     }
 
-    /// A lease without a document: only the lease is left to remove.
-    fn plan_lease_only(&self, registrant: &Registrant) -> Plan {
+    /// A lease without a document, or with one that is empty and has this version: only the lease is left to remove.
+    fn plan_lease_only(&self, registrant: &Registrant, version: Option<i32>) -> Plan {
         let mut plan = Plan::default();
+        let document = self.zookeeper.layout.document(registrant);
+        match version {
+            Some(version) => plan.document.check(document, version),
+            // It may only not have arrived.
+            None => plan.uncertain.push(document),
+        }
         plan_no_lease(&self.catalog, &self.zookeeper.layout, registrant, &mut plan);
         plan
     }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::clock::unix_millis;
 use super::edits::Edit;
 use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
-use super::timestamps::Stamps;
+use super::timestamps::{Stamps, forget};
 use super::{Registry, RegistryError};
 use crate::catalog::SnapshotRecord;
 use crate::dubbo::ServiceUrl;
@@ -199,7 +199,7 @@ impl Registry {
         let torn = record.as_ref().is_some_and(|record| record.damaged || record.is_torn());
         let is_edit = matches!(wish, Wish::Edited(_));
         // A sync says what there is to be, whatever was lost; an edit has to start from what there was.
-        let lost = is_edit && record.is_none() && catalog.marks(registrant).is_some();
+        let lost = is_edit && record.is_none() && unreadable.is_none() && catalog.marks(registrant).is_some();
         if lost && second_looks > 0 {
             // An edit that came first would make it anew, with a version that has been seen before.
             return Ok(Planned { is_lost: true, ..Planned::default() });
@@ -229,7 +229,12 @@ impl Registry {
         if changed {
             let limit = self.zookeeper.max_transaction_bytes();
             let (record, after) = (record.as_ref(), &after);
-            let change = SnapshotChange { sidecar, peer, record, after, timestamps: Timestamps::new() };
+            // A sync says all there is; after an edit the rest may still return.
+            let timestamps = match (wish, record) {
+                (Wish::Edited(_), Some(record)) => forget(&record.document.timestamps, after),
+                _ => Timestamps::new(),
+            };
+            let change = SnapshotChange { sidecar, peer, record, after, timestamps };
             plan_snapshot(catalog, layout, limit, change, &mut plan);
             plan_entries(catalog, layout, registrant, &before, after, &mut plan)?;
             self.plan_instances(registrant, &before, after, &mut plan)?;

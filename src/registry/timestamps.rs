@@ -1,7 +1,7 @@
 //! Which timestamp an entry carries. Java consumers warm a provider up again when it changes, so it stays for as long as
 //! anything is known of the entry: over every other change, and over a silence.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::dubbo::{EntryKey, ServiceUrl, consumer_url, provider_url};
 use crate::model::{Snapshot, SnapshotPart, Timestamps};
@@ -55,6 +55,18 @@ impl<'d> Stamps<'d> {
         let silenced = || self.silenced.get(key.digest().as_str()).copied();
         self.standing.get(key).copied().or_else(silenced)
     }
+}
+
+/// What is still to be remembered once `entries` stand.
+pub(super) fn forget(remembered: &Timestamps, entries: &SnapshotPart) -> Timestamps {
+    if remembered.is_empty() {
+        return Timestamps::new();
+    }
+    let standing: HashSet<String> = stamped(entries).map(|(key, _)| key.digest()).collect();
+    let mut left = remembered.clone();
+    left.values_mut().for_each(|keys| keys.retain(|key| !standing.contains(key)));
+    left.retain(|_, keys| !keys.is_empty());
+    left
 }
 
 /// What is to be remembered of entries that are taken down; nothing at all when that would take more than `limit` bytes.
@@ -133,6 +145,10 @@ mod tests {
         assert_eq!(remembered.keys().collect::<Vec<_>>(), [&7]);
         assert_eq!(remembered[&7].len(), 2);
         assert_eq!(wanted_entries(&SnapshotPart::default(), Some(&remembered), &all, 8), before);
+        let first = Snapshot { providers: vec![provider(1, "x")], consumers: Vec::new() };
+        let part = wanted_entries(&SnapshotPart::default(), Some(&remembered), &first, 8);
+        assert_eq!(forget(&remembered, &part)[&7].len(), 1);
+        assert!(forget(&remembered, &before).is_empty());
         all.providers.push(provider(2, "x"));
         let returned = wanted_entries(&SnapshotPart::default(), Some(&remembered), &all, 8);
         assert_eq!(returned.providers.iter().filter(|url| url.contains("timestamp=8")).count(), 1);

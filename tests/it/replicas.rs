@@ -52,6 +52,28 @@ async fn a_sidecar_that_moves_for_good_is_not_removed_by_the_replica_it_left() {
 }
 
 #[tokio::test]
+async fn who_was_heard_last_by_a_replica_that_went_has_a_whole_time_to_live_from_then() {
+    let time_to_live = 2 * TIME_TO_LIVE;
+    let root = zookeeper::shared().await;
+    let options = Options::new(&root).time_to_live(time_to_live);
+    let (one, mut other) = (options.clone().start().await, options.start().await);
+    let snapshot = one_provider("demo.Echo", 20880);
+    one.synced("r", &snapshot).await;
+    let watcher = Watcher::start(&root, "/dubbo").await;
+    throughout("the one that stays forgets half of it", TIME_TO_LIVE, async || nothing_deleted(&watcher))
+        .await;
+    let heard = std::time::Instant::now();
+    other.synced("r", &snapshot).await;
+    other.terminate();
+    let left = time_to_live.saturating_sub(heard.elapsed());
+    throughout("it has all of it", left, async || nothing_deleted(&watcher)).await;
+    eventually("it is taken down in the end", time_to_live + SLACK, async || {
+        ensure(!watcher.deleted("/providers/").is_empty(), || "it is there".into())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn silence_removes_once() {
     let (root, one, other) = two().await;
     let snapshot = one_provider("demo.Echo", 20880);
