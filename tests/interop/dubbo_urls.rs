@@ -20,7 +20,7 @@ use crate::support::zookeeper;
 const PROVIDERS: usize = 200;
 const SNAPSHOT: usize = 50;
 /// Names that are read.
-const NAMES: usize = 30_000;
+const NAMES: usize = 3_000;
 /// What Java takes to start and to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
