@@ -28,7 +28,7 @@ const CHANGES: usize = 1_000;
 /// What of a gateway's memory may be kept after a crowd: the larger of this part and these bytes. The allocator keeps
 /// some pages for each of its arenas, of which there are four a core, and does not count how full they are.
 const KEPT_PART: f64 = 0.1;
-const KEPT_BYTES: f64 = 3e6;
+const KEPT_BYTES: f64 = 6e6;
 /// How long it may take until memory is back: what is not used is given back bit by bit over ten seconds.
 const BACK: Duration = Duration::from_secs(90);
 
