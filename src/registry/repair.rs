@@ -172,14 +172,19 @@ impl Registry {
                 "{registrant}: {entries} entries and {lease} lease that somebody deleted or damaged are put back"
             );
         }
-        // Damaged once more before the repair was seen: no news of a loss will come of that.
-        if self.plan_restore(registrant)?.is_some() {
-            self.catalog.suspect(registrant.clone());
-        }
+        self.look_again(registrant.clone());
         Ok(())
     }
 
-    pub(super) fn plan_restore(&self, registrant: &Registrant) -> Result<Option<Plan>, RegistryError> {
+    /// Has a registration repaired whose znodes were damaged between a commit and its reading. The catalog has never seen
+    /// them whole, so no news of a loss will come of that.
+    pub(super) fn look_again(&self, registrant: Registrant) {
+        if !matches!(self.plan_restore(&registrant), Ok(None)) {
+            self.catalog.suspect(registrant);
+        }
+    }
+
+    fn plan_restore(&self, registrant: &Registrant) -> Result<Option<Plan>, RegistryError> {
         let known = match registrant {
             Registrant::Sidecar(sidecar) => {
                 let whole = |record: &SnapshotRecord| !record.is_empty() && !record.is_torn();

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::hearing::Ear;
 use super::plan::Plan;
 use super::{Registry, RegistryError};
+use crate::model::Registrant;
 use crate::zookeeper::{Cause, CommitError, Connection, Operation, Transaction};
 
 /// How often a change is planned anew before it is given up.
@@ -57,7 +58,7 @@ impl Registry {
             }
             match self.commit(steps).await {
                 Ok(changed) => {
-                    self.look_again(&changed);
+                    changed.into_iter().for_each(|registrant| self.look_again(registrant));
                     return Ok(());
                 }
                 Err(CommitError::NotConnected) => return Err(RegistryError::NotConnected),
@@ -89,8 +90,8 @@ impl Registry {
         Err(RegistryError::Contended(what.to_string()))
     }
 
-    /// Commits, and answers which paths were changed.
-    async fn commit(&self, plan: Plan) -> Result<Vec<String>, CommitError> {
+    /// Commits, and answers whose documents were changed.
+    async fn commit(&self, plan: Plan) -> Result<Vec<Registrant>, CommitError> {
         let connection = self.zookeeper.connection().ok_or(CommitError::NotConnected)?;
         let limit = self.zookeeper.max_transaction_bytes();
         let transactions = plan.transactions(limit, connection.chroot_bytes);
@@ -109,23 +110,14 @@ impl Registry {
             [whole] => connection.commit(whole).await?,
             _ => commit_all(connection, transactions).await?,
         }
+        let layout = &self.zookeeper.layout;
+        let registrants = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
         // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
         // takes too long, the change stands all the same.
-        if !self.zookeeper.refresh(changed.clone(), false).await {
+        if !self.zookeeper.refresh(changed, false).await {
             log::debug!("the catalog has not caught up with a change in time");
         }
-        Ok(changed)
-    }
-
-    /// Has those repaired whose znodes were damaged between the commit and its reading. The catalog has never seen them
-    /// whole, so it cannot tell that something was lost.
-    fn look_again(&self, changed: &[String]) {
-        let layout = &self.zookeeper.layout;
-        for registrant in changed.iter().filter_map(|path| layout.place(path).registrant()) {
-            if !matches!(self.plan_restore(&registrant), Ok(None)) {
-                self.catalog.suspect(registrant);
-            }
-        }
+        Ok(registrants)
     }
 
     /// Makes sure that a lapse whose outcome was unknown is decided: what was sent before can no longer be carried out
