@@ -3,7 +3,7 @@
 use crate::guards::{Guard, Guards};
 use crate::protocol::Protocol;
 use crate::requests::take_fault;
-use crate::world::{REPLICAS, Behalf, Lapse, Link, Replica, Silence, World};
+use crate::world::{Behalf, Lapse, Link, REPLICAS, Replica, Silence, World};
 use crate::znodes::Names;
 
 impl Protocol {

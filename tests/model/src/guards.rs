@@ -122,7 +122,7 @@ impl Guards {
 
     /// All but one.
     pub fn without(guard: Guard) -> Self {
-        Self(u64::MAX & !(1 << guard as u64))
+        Self(!(1 << guard as u64))
     }
 
     /// Whether it is in force.

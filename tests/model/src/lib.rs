@@ -11,6 +11,7 @@ mod properties;
 mod protocol;
 mod repair;
 mod requests;
+mod scenarios;
 mod silence;
 mod symmetry;
 mod world;
@@ -18,4 +19,5 @@ mod znodes;
 
 pub use guards::{Guard, Guards};
 pub use protocol::{Action, Bounds, Protocol, Steps};
+pub use scenarios::Scenario;
 pub use world::{Kind, World};

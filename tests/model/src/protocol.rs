@@ -5,9 +5,7 @@ use stateright::{Model, Property};
 use crate::guards::Guards;
 use crate::properties;
 use crate::repair::Part;
-use crate::world::{
-    Ask, Catalog, Kind, Left, REGISTRANTS, REPLICAS, Replica, World,
-};
+use crate::world::{Ask, Catalog, Kind, Left, REGISTRANTS, REPLICAS, Replica, World};
 use crate::znodes::{Names, Registration, Urls};
 
 /// The snapshots and instances that there are, as sets of URLs.
@@ -206,7 +204,7 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        properties::all()
+        properties::all(self)
     }
 
     fn within_boundary(&self, world: &World) -> bool {

@@ -3,7 +3,7 @@
 use crate::guards::Guard;
 use crate::plan;
 use crate::protocol::Protocol;
-use crate::world::{Lapse, Kind, Link, Silence, World};
+use crate::world::{Kind, Lapse, Link, Silence, World};
 use crate::znodes::{DocumentStep, LeaseStep, Transaction};
 
 /// A part of a catalog that is read on its own.

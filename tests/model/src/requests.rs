@@ -3,7 +3,10 @@
 use crate::guards::Guard;
 use crate::plan::{self, Plan};
 use crate::protocol::{Protocol, Steps};
-use crate::world::{FREELY, REPLICAS, Ask, Behalf, Invariant, Kind, Lapse, Link, Phase, Replica, Request, Sent, Silence, World};
+use crate::world::{
+    Ask, Behalf, FREELY, Invariant, Kind, Lapse, Link, Phase, REPLICAS, Replica, Request, Sent, Silence,
+    World,
+};
 use crate::znodes::{DocumentStep, Registration};
 
 impl Protocol {
@@ -64,7 +67,9 @@ impl Protocol {
             _ => return false,
         }
         // While nobody can reach ZooKeeper a request that is refused is a sign of life as well.
-        if (0..REPLICAS).all(|replica| !world.in_touch(replica)) && world.replicas[replica].ears[who].silence == Silence::Heard {
+        if (0..REPLICAS).all(|replica| !world.in_touch(replica))
+            && world.replicas[replica].ears[who].silence == Silence::Heard
+        {
             world.silent[who] = false;
         }
         true
@@ -179,7 +184,10 @@ impl Protocol {
         let Some(sent) = world.replicas[replica].sent else { return false };
         let who = usize::from(sent.registrant);
         let matters = matches!(sent.behalf, Behalf::Lapse | Behalf::Request);
-        if world.live & world.replicas[replica].name == 0 || !read_back && !(matters && take_fault(world)) {
+        if world.live & world.replicas[replica].name == 0 {
+            return false;
+        }
+        if !read_back && (!matters || !take_fault(world)) {
             return false;
         }
         world.replicas[replica].sent = None;
@@ -200,7 +208,8 @@ impl Protocol {
                 }
                 if self.registrants[who] == Kind::Sidecar {
                     let document = world.registrations[who].document;
-                    world.replicas[replica].ears[who].answered = document.map_or(0, |document| document.version);
+                    world.replicas[replica].ears[who].answered =
+                        document.map_or(0, |document| document.version);
                 }
                 if let Some(request) = request {
                     self.acknowledge(world, replica, who, request);
@@ -243,8 +252,8 @@ impl Protocol {
                 DocumentStep::Set(document, _) => Some(document.version + 1),
                 DocumentStep::Delete(_) => None,
             };
-            let grown = before.urls() == after.urls()
-                || before.document.map(|document| document.version) < version;
+            let grown =
+                before.urls() == after.urls() || before.document.map(|document| document.version) < version;
             if version != answered || !grown || before.document.is_some() && after.document.is_none() {
                 world.breaks(Invariant::Version);
             }

@@ -4,7 +4,7 @@ use crate::guards::Guard;
 use crate::plan::{self, Plan};
 use crate::protocol::{Protocol, Steps};
 use crate::requests::{is_acted_on, take};
-use crate::world::{REPLICAS, Behalf, Kind, Lapse, Link, Phase, Sent, Silence, World};
+use crate::world::{Behalf, Kind, Lapse, Link, Phase, REPLICAS, Sent, Silence, World};
 use crate::znodes::Transaction;
 
 impl Protocol {
@@ -66,7 +66,7 @@ impl Protocol {
         }
         self.notice(world, replica, who);
         let ear = &mut world.replicas[replica].ears[who];
-        if !(elsewhere && !mine) && ear.silence == Silence::Passed {
+        if (mine || !elsewhere) && ear.silence == Silence::Passed {
             (ear.lapse, ear.touched, ear.alone) = (Lapse::Chosen, false, !elsewhere);
         }
         world.replicas[replica] != before
@@ -176,8 +176,7 @@ impl Protocol {
             }
         };
         (ear.lapse, ear.lapsing) = (Lapse::Sent, true);
-        now.sent =
-            Some(Sent { behalf: Behalf::Lapse, registrant: who as u8, transaction, silence: true });
+        now.sent = Some(Sent { behalf: Behalf::Lapse, registrant: who as u8, transaction, silence: true });
         true
     }
 

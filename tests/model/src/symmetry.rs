@@ -61,7 +61,10 @@ impl World {
     /// Shows every set of names to `change`.
     fn each_name(&mut self, change: impl Fn(&mut Names)) {
         change(&mut self.live);
-        self.registrations.iter_mut().filter_map(|registration| registration.lease.as_mut()).for_each(&change);
+        self.registrations
+            .iter_mut()
+            .filter_map(|registration| registration.lease.as_mut())
+            .for_each(&change);
         for replica in &mut self.replicas {
             change(&mut replica.name);
             change(&mut replica.catalog.live);

@@ -92,7 +92,10 @@ impl Transaction {
     /// True when it changes nothing, whatever it checks.
     pub fn only_checks(&self) -> bool {
         matches!(self.document, DocumentStep::None | DocumentStep::Check(_))
-            && matches!(self.lease, LeaseStep::None | LeaseStep::Check | LeaseStep::CheckMark(_) | LeaseStep::CheckAbsent)
+            && matches!(
+                self.lease,
+                LeaseStep::None | LeaseStep::Check | LeaseStep::CheckMark(_) | LeaseStep::CheckAbsent
+            )
             && self.add | self.remove == 0
             && self.unmark | self.mark == 0
     }
@@ -107,7 +110,8 @@ impl Transaction {
         let mut after = *before;
         let fits = |expected: Document| {
             let found = before.document?;
-            (found.version == expected.version || !guards.has(Guard::DocumentVersion)).then_some(found.version)
+            (found.version == expected.version || !guards.has(Guard::DocumentVersion))
+                .then_some(found.version)
         };
         after.document = match self.document {
             DocumentStep::None => before.document,
