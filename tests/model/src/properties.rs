@@ -102,7 +102,7 @@ pub(crate) fn all(protocol: &Protocol) -> Vec<Property<Protocol>> {
     if bounds.deletions > 0 {
         sometimes.extend(BY_HAND);
     }
-    if protocol.registrants.contains(&Kind::Instance) && bounds.changes > 1 {
+    if protocol.registrants == [Kind::Instance] && bounds.changes > 1 {
         sometimes.extend(OF_INSTANCES);
     }
     let always = ALWAYS.iter().map(property(Expectation::Always));

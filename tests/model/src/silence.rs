@@ -36,8 +36,8 @@ impl Protocol {
         true
     }
 
-    /// What is assumed of time: within a time to live, whoever is connected learns of every change, looks at every lease and
-    /// is done with what it has decided, and ZooKeeper carries out what it was sent.
+    /// What is assumed of time: within a time to live, whoever is connected learns of every change, looks at every
+    /// lease and is done with what it has decided, and ZooKeeper carries out what nobody waits for any more.
     fn keeps_up(&self, world: &World, who: usize) -> bool {
         (0..REPLICAS).filter(|&replica| world.in_touch(replica)).all(|replica| {
             let now = &world.replicas[replica];
@@ -47,8 +47,17 @@ impl Protocol {
                 && now.catalog.live == world.live
                 && world.is_up_to_date(replica, who)
                 && now.ears[who].lapse == Lapse::None
-                && now.sent.is_none_or(|sent| usize::from(sent.registrant) != who)
+                && !now
+                    .sent
+                    .is_some_and(|sent| usize::from(sent.registrant) == who && self.is_soon_done(&sent))
         })
+    }
+
+    /// Whether that is assumed to be carried out before a time to live has passed. What has only just been sent need not
+    /// be; but that somebody deletes a lease by hand while it is marked or restored at the very end of a time to live
+    /// is left out.
+    fn is_soon_done(&self, sent: &Sent) -> bool {
+        sent.behalf == Behalf::Nobody || self.bounds.deletions > 0 && sent.behalf == Behalf::Own
     }
 
     /// A look at one lease: whom to mark, and whose silence to act on.
