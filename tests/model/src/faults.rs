@@ -13,7 +13,7 @@ impl Protocol {
         if !waits || !take_fault(world) {
             return false;
         }
-        give_up(&mut world.replicas[replica]);
+        give_up(&mut world.replicas[replica], self.guards);
         true
     }
 
@@ -23,6 +23,7 @@ impl Protocol {
             return false;
         }
         go_away(&mut world.replicas[replica], self.guards);
+        judge_what_was_sent(world);
         true
     }
 
@@ -31,13 +32,8 @@ impl Protocol {
         if !(0..REPLICAS).all(|replica| world.in_touch(replica)) || !take_fault(world) {
             return false;
         }
-        for replica in &mut world.replicas {
-            go_away(replica, self.guards);
-            if let Some(sent) = &mut replica.sent {
-                // If it is carried out it had arrived before, so that is when it must have been right.
-                sent.silence &= !world.silent[usize::from(sent.registrant)];
-            }
-        }
+        world.replicas.iter_mut().for_each(|replica| go_away(replica, self.guards));
+        judge_what_was_sent(world);
         true
     }
 
@@ -65,7 +61,7 @@ impl Protocol {
         world.live &= !name;
         if let Some(replica) = owner {
             world.replicas[replica].ears.iter_mut().for_each(|ear| ear.late = false);
-            give_up(&mut world.replicas[replica]);
+            give_up(&mut world.replicas[replica], self.guards);
             world.replicas[replica].sent = None;
         }
         true
@@ -129,7 +125,7 @@ impl Protocol {
         }
         let before = world.replicas[replica];
         let mut after = Replica { link: Link::Down, sent: before.sent, ..Replica::new(before.name) };
-        give_up(&mut after);
+        give_up(&mut after, self.guards);
         world.replicas[replica] = after;
         true
     }
@@ -147,7 +143,7 @@ impl Protocol {
 
 /// Whoever waits for ZooKeeper is told that it is away.
 fn go_away(replica: &mut Replica, guards: Guards) {
-    give_up(replica);
+    give_up(replica, guards);
     replica.link = Link::Away;
     for ear in &mut replica.ears {
         if matches!(ear.lapse, Lapse::Begun | Lapse::Again) {
@@ -159,12 +155,26 @@ fn go_away(replica: &mut Replica, guards: Guards) {
     }
 }
 
+/// When nobody reaches ZooKeeper any more, what is still carried out had arrived before: that is when it must have been
+/// right, whoever is heard and refused after.
+fn judge_what_was_sent(world: &mut World) {
+    if (0..REPLICAS).any(|replica| world.in_touch(replica)) {
+        return;
+    }
+    for sent in world.replicas.iter_mut().filter_map(|replica| replica.sent.as_mut()) {
+        sent.silence &= !world.silent[usize::from(sent.registrant)];
+    }
+}
+
 /// Nobody waits any longer for what was sent.
-fn give_up(replica: &mut Replica) {
+fn give_up(replica: &mut Replica, guards: Guards) {
     let Some(sent) = &mut replica.sent else { return };
     let ear = &mut replica.ears[usize::from(sent.registrant)];
     match sent.behalf {
-        Behalf::Request => ear.request = None,
+        Behalf::Request => {
+            ear.request = None;
+            ear.lapsing |= guards.has(Guard::ReadBack);
+        }
         // Until it is known what became of it, the registrant counts as being taken down.
         Behalf::Lapse => ear.lapse = Lapse::None,
         Behalf::Own | Behalf::Nobody => {}

@@ -5,8 +5,8 @@
 pub enum Guard {
     /// A document is changed or relied on only in the version that the plan was made from.
     DocumentVersion,
-    /// A document that is created anew does not have a version that it had before. The gateway has this for sidecars.
-    VersionsGoOn,
+    /// An instance, whose version begins anew when it is registered anew, is changed only by who had marked it before.
+    MarkFirst,
     /// A lease with a mark that the plan does not know cannot be deleted.
     NotEmpty,
     /// Success is answered after the commit.
@@ -75,7 +75,7 @@ impl Guard {
     /// Every guard.
     pub const ALL: [Self; 33] = [
         Self::DocumentVersion,
-        Self::VersionsGoOn,
+        Self::MarkFirst,
         Self::NotEmpty,
         Self::AnswerAfterCommit,
         Self::ChangeChecksMark,

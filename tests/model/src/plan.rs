@@ -12,6 +12,8 @@ pub enum Plan {
     Absent,
     /// What the catalog lacks must be looked at first.
     Uncertain,
+    /// This is to be done before it is planned anew.
+    Prepare(Transaction),
     /// This is to be done.
     Send(Transaction),
 }
@@ -27,6 +29,14 @@ pub fn request(catalog: &Catalog, who: usize, ask: Ask, name: Names, certain: bo
         Ask::Unregister => 0,
         Ask::Heartbeat => before,
     };
+    if let (Ask::Register(_) | Ask::Unregister, Some(document), Some(marks)) = (ask, document, lease)
+        && marks & name == 0
+        && guards.has(Guard::MarkFirst)
+    {
+        transaction.document = DocumentStep::Check(document);
+        transaction.mark = name;
+        return Plan::Prepare(transaction);
+    }
     (transaction.add, transaction.remove) = (after & !before, before & !after);
     transaction.document = match (ask, document) {
         (Ask::Unregister | Ask::Heartbeat, None) => return Plan::Absent,

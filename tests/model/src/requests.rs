@@ -103,7 +103,10 @@ impl Protocol {
         let Some(mut request) = ear.request.filter(|request| request.phase != Phase::Noted) else {
             return false;
         };
-        if request.phase == Phase::Sent || now.sent.is_some() || is_acted_on(ear.lapse) {
+        if matches!(request.phase, Phase::Sent | Phase::Preparing)
+            || now.sent.is_some()
+            || is_acted_on(ear.lapse)
+        {
             return false;
         }
         if now.link == Link::Away {
@@ -135,6 +138,15 @@ impl Protocol {
             Plan::Absent | Plan::Uncertain => {
                 request.phase = Phase::Again;
                 world.replicas[replica].ears[who].request = Some(request);
+            }
+            Plan::Prepare(transaction) => {
+                request.phase = Phase::Preparing;
+                // Whoever marks without having heard would take the registrant for silent at once.
+                touch(world, replica, who);
+                world.replicas[replica].ears[who].request = Some(request);
+                let behalf = Behalf::Request;
+                world.replicas[replica].sent =
+                    Some(Sent { behalf, registrant: who as u8, transaction, silence: false });
             }
             Plan::Send(transaction) => {
                 request.phase = Phase::Sent;
@@ -199,6 +211,16 @@ impl Protocol {
         match (sent.behalf, after.is_some()) {
             (Behalf::Nobody, _) | (Behalf::Own, false) => return true,
             (Behalf::Own, true) => {}
+            (Behalf::Request, true)
+                if ear.request.is_some_and(|request| request.phase == Phase::Preparing) =>
+            {
+                if let Some(request) = &mut ear.request {
+                    request.phase = Phase::Waiting;
+                }
+                if !read_back {
+                    return false;
+                }
+            }
             (Behalf::Request, true) => {
                 let request = ear.request.take();
                 if read_back {

@@ -127,8 +127,9 @@ impl Protocol {
         if ear.lapse != Lapse::Chosen {
             return false;
         }
-        let is_changed =
-            ear.request.is_some_and(|request| matches!(request.phase, Phase::Again | Phase::Sent));
+        let is_changed = ear
+            .request
+            .is_some_and(|request| matches!(request.phase, Phase::Again | Phase::Preparing | Phase::Sent));
         let heard = ear.touched && !self.guards.has(Guard::AnnounceFirst);
         if is_changed || heard {
             ear.lapse = Lapse::None;
@@ -179,7 +180,7 @@ impl Protocol {
                 ear.lapse = Lapse::Again;
                 return true;
             }
-            Plan::Nothing | Plan::Absent => {
+            Plan::Nothing | Plan::Absent | Plan::Prepare(_) => {
                 (ear.lapse, ear.lapsing) = (Lapse::None, false);
                 return true;
             }
@@ -209,7 +210,9 @@ impl Protocol {
     /// Whether the registration can be changed now: nobody else is at it.
     pub(crate) fn is_free(&self, world: &World, replica: usize, who: usize) -> bool {
         let ear = &world.replicas[replica].ears[who];
-        let busy = ear.request.is_some_and(|request| matches!(request.phase, Phase::Again | Phase::Sent));
+        let busy = ear
+            .request
+            .is_some_and(|request| matches!(request.phase, Phase::Again | Phase::Preparing | Phase::Sent));
         !busy && !is_acted_on(ear.lapse)
     }
 }

@@ -197,6 +197,8 @@ pub enum Phase {
     Waiting,
     /// It needs to see everything that was committed before it goes on.
     Again,
+    /// What makes its transaction possible is under way.
+    Preparing,
     /// Its transaction is under way.
     Sent,
 }

@@ -26,8 +26,6 @@ pub struct Registration {
     pub providers: Urls,
     /// Its lease with the marks below.
     pub lease: Option<Names>,
-    /// The version that its next document begins with.
-    pub next: u8,
 }
 
 impl Registration {
@@ -116,14 +114,11 @@ impl Transaction {
         after.document = match self.document {
             DocumentStep::None => before.document,
             DocumentStep::Check(expected) => fits(expected).and(before.document).or(None)?.into(),
-            DocumentStep::Create(urls) if before.document.is_none() => {
-                Some(Document { urls, version: before.next })
-            }
+            DocumentStep::Create(urls) if before.document.is_none() => Some(Document { urls, version: 0 }),
             DocumentStep::Create(_) => return None,
             DocumentStep::Set(expected, urls) => Some(Document { urls, version: fits(expected)? + 1 }),
             DocumentStep::Delete(expected) => {
-                let version = fits(expected)?;
-                after.next = if guards.has(Guard::VersionsGoOn) { version + 1 } else { 0 };
+                fits(expected)?;
                 None
             }
         };

@@ -21,7 +21,7 @@ fn fails_without(guard: Guard) -> (&'static str, Scenario) {
     use Kind::{Instance, Sidecar};
     match guard {
         Guard::DocumentVersion => (VERSIONS, Scenario::calm(Sidecar)),
-        Guard::VersionsGoOn => (WHOLE, Scenario::by_hand(Instance)),
+        Guard::MarkFirst => (WHOLE, Scenario::changes(Instance)),
         Guard::NotEmpty => (SILENCE, Scenario::calm(Sidecar)),
         Guard::AnswerAfterCommit => (COMMITTED, Scenario::calm(Sidecar)),
         Guard::ChangeChecksMark => (COMMITTED, Scenario::by_hand(Sidecar)),
