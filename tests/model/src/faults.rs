@@ -64,6 +64,7 @@ impl Protocol {
             give_up(&mut world.replicas[replica], self.guards);
             world.replicas[replica].sent = None;
         }
+        judge_what_was_sent(world);
         true
     }
 
@@ -127,6 +128,7 @@ impl Protocol {
         let mut after = Replica { link: Link::Down, sent: before.sent, ..Replica::new(before.name) };
         give_up(&mut after, self.guards);
         world.replicas[replica] = after;
+        judge_what_was_sent(world);
         true
     }
 

@@ -54,9 +54,9 @@ impl Scenario {
         Self::of("small-fault", kind, ORDINARY, Steps::Small)
     }
 
-    /// One registrant that changes twice, and two faults.
+    /// One registrant that registers once, and two faults.
     pub const fn faults(kind: Kind) -> Self {
-        Self::of("faults", kind, Bounds { faults: 2, ..ORDINARY }, Steps::Usual)
+        Self::of("faults", kind, Bounds { changes: 1, faults: 2, ..ORDINARY }, Steps::Usual)
     }
 
     /// A sidecar and an instance.
