@@ -1,4 +1,4 @@
-//! Looks at one scenario, with all guards or without one, and tells the shortest story of whatever fails.
+//! Looks at one scenario, with all guards or without one, and tells what happened before something failed.
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -262,7 +262,8 @@ impl Protocol {
     fn commit(&self, world: &mut World, who: usize, sent: Sent, after: Registration) {
         let before = world.registrations[who];
         world.registrations[who] = after;
-        if sent.silence && sent.transaction.takes_down() && !world.silent[who] {
+        // Whoever has asked to be removed may be, whatever a late change has brought back.
+        if sent.silence && sent.transaction.takes_down() && !world.silent[who] && world.wants[who] != 0 {
             world.breaks(Invariant::Silence);
         }
         if self.registrants[who] == Kind::Sidecar {
