@@ -179,7 +179,9 @@ fn give_up(replica: &mut Replica, guards: Guards) {
         }
         // Until it is known what became of it, the registrant counts as being taken down.
         Behalf::Lapse => ear.lapse = Lapse::None,
-        Behalf::Own | Behalf::Nobody => {}
+        // A mark that may have been made says nothing of the document that the catalog shows beside it.
+        Behalf::Own => ear.lapsing |= guards.has(Guard::ReadBack),
+        Behalf::Nobody => {}
     }
     sent.behalf = Behalf::Nobody;
 }

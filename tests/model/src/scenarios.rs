@@ -39,6 +39,11 @@ impl Scenario {
         Self::of("changes", kind, Bounds { changes: 3, ..ORDINARY }, Steps::Usual)
     }
 
+    /// As `changes`, with the largest steps.
+    pub const fn coarse(kind: Kind) -> Self {
+        Self::of("coarse", kind, Bounds { changes: 3, ..ORDINARY }, Steps::Large)
+    }
+
     /// One registrant that changes twice and whose lease is deleted by hand, and no other fault.
     pub const fn by_hand(kind: Kind) -> Self {
         Self::of("by-hand", kind, Bounds { faults: 0, deletions: 1, ..ORDINARY }, Steps::Usual)
@@ -88,7 +93,7 @@ impl Scenario {
 
     /// Every one, also those that only show what a guard is good for.
     pub fn all() -> Vec<Self> {
-        let mut scenarios = of_both_kinds(&[Self::calm, Self::short, Self::small]);
+        let mut scenarios = of_both_kinds(&[Self::calm, Self::short, Self::small, Self::coarse]);
         scenarios.extend(Self::every_time());
         scenarios.extend(Self::now_and_then());
         scenarios

@@ -21,7 +21,7 @@ fn fails_without(guard: Guard) -> (&'static str, Scenario) {
     use Kind::{Instance, Sidecar};
     match guard {
         Guard::DocumentVersion => (VERSIONS, Scenario::calm(Sidecar)),
-        Guard::MarkFirst => (WHOLE, Scenario::changes(Instance)),
+        Guard::MarkFirst => (WHOLE, Scenario::coarse(Instance)),
         Guard::NotEmpty => (SILENCE, Scenario::calm(Sidecar)),
         Guard::AnswerAfterCommit => (COMMITTED, Scenario::calm(Sidecar)),
         Guard::ChangeChecksMark => (COMMITTED, Scenario::by_hand(Sidecar)),
@@ -33,7 +33,7 @@ fn fails_without(guard: Guard) -> (&'static str, Scenario) {
         Guard::LookForLapse => (SILENCE, Scenario::calm(Sidecar)),
         Guard::StoreTimeFirst => (SILENCE, Scenario::small(Sidecar)),
         Guard::LookWhileAway => (SILENCE, Scenario::short(Instance)),
-        Guard::AwayBriefly => (SILENCE, Scenario::changes(Instance)),
+        Guard::AwayBriefly => (SILENCE, Scenario::coarse(Instance)),
         Guard::WaitForOutcome => (SILENCE, Scenario::short(Sidecar)),
         Guard::DecideFirst => (SILENCE, Scenario::short(Sidecar)),
         Guard::ReadBack => (SILENCE, Scenario::short(Sidecar)),
