@@ -61,8 +61,6 @@ pub enum Guard {
     SweepCatchesUp,
     /// Taking down deletes only marks that were dead when it was decided.
     KnownMarks,
-    /// A lease is deleted alone only where there is no document, or an empty one.
-    LeaseAloneChecks,
     /// A lease is restored together with a check of the document.
     RepairChecksDocument,
     /// A document is restored together with a check of the lease.
@@ -73,7 +71,7 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 32] = [
         Self::DocumentVersion,
         Self::MarkFirst,
         Self::NotEmpty,
@@ -103,7 +101,6 @@ impl Guard {
         Self::WatchDeadMarks,
         Self::SweepCatchesUp,
         Self::KnownMarks,
-        Self::LeaseAloneChecks,
         Self::RepairChecksDocument,
         Self::RestoreChecksLease,
         Self::RepairMarksTheHeard,

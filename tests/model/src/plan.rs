@@ -88,17 +88,14 @@ pub fn lapse(replica: &Replica, who: usize, keep: bool, certain: bool, guards: G
     }
     (transaction.lease, transaction.unmark) = (LeaseStep::Delete, marks);
     match replica.catalog.documents[who] {
-        None if guards.has(Guard::LeaseAloneChecks) && !certain => return Plan::Uncertain,
+        None if !certain => return Plan::Uncertain,
         None => {}
         Some(document) if document.urls != 0 || !keep => {
             transaction.remove = document.urls;
             transaction.document =
                 if keep { DocumentStep::Set(document, 0) } else { DocumentStep::Delete(document) };
         }
-        Some(document) if guards.has(Guard::LeaseAloneChecks) => {
-            transaction.document = DocumentStep::Check(document);
-        }
-        Some(_) => {}
+        Some(document) => transaction.document = DocumentStep::Check(document),
     }
     Plan::Send(transaction)
 }

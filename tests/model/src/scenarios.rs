@@ -88,7 +88,7 @@ impl Scenario {
 
     /// Those that take minutes.
     pub fn now_and_then() -> Vec<Self> {
-        of_both_kinds(&[Self::changes, Self::small_fault, Self::faults])
+        of_both_kinds(&[Self::faults])
     }
 
     /// Every one, also those that only show what a guard is good for.
@@ -96,6 +96,7 @@ impl Scenario {
         let mut scenarios = of_both_kinds(&[Self::calm, Self::short, Self::small, Self::coarse]);
         scenarios.extend(Self::every_time());
         scenarios.extend(Self::now_and_then());
+        scenarios.extend(of_both_kinds(&[Self::changes, Self::small_fault]));
         scenarios
     }
 

@@ -49,7 +49,6 @@ fn fails_without(guard: Guard) -> (&'static str, Scenario) {
         Guard::WatchDeadMarks => (SILENCE, Scenario::short(Sidecar)),
         Guard::SweepCatchesUp => (SILENCE, Scenario::fault(Sidecar)),
         Guard::KnownMarks => (SILENCE, Scenario::short(Sidecar)),
-        Guard::LeaseAloneChecks => (WHOLE, Scenario::fault(Sidecar)),
         Guard::RepairChecksDocument => (WHOLE, Scenario::calm(Sidecar)),
         Guard::RestoreChecksLease => (WHOLE, Scenario::calm(Instance)),
         Guard::RepairMarksTheHeard => (SILENCE, Scenario::by_hand(Sidecar)),

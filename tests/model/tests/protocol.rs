@@ -32,6 +32,6 @@ fn every_invariant_holds_in_every_state() {
 
 #[test]
 #[ignore = "takes minutes and gigabytes: scripts/model --deep"]
-fn every_invariant_holds_in_every_state_with_more_faults_and_smaller_steps() {
+fn every_invariant_holds_in_every_state_with_two_faults() {
     look_at(Scenario::now_and_then());
 }
