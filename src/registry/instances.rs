@@ -65,9 +65,8 @@ impl Registry {
                 Some(record) => plan.document.check(layout.document(&registrant), record.version),
                 None => self.plan_document(&registrant, record.as_ref(), &document, &mut plan)?,
             }
-            let guards = plan.document.operations.len();
-            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
-            Ok((unchanged.is_none() || plan.document.operations.len() > guards).then_some(plan))
+            let is_marked_anew = plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
+            Ok((unchanged.is_none() || is_marked_anew).then_some(plan))
         })
         .await?;
         self.hearing.touch(&registrant);
@@ -130,8 +129,8 @@ impl Registry {
             };
             let mut plan = Plan::default();
             plan.document.check(layout.document(&registrant), record.version);
-            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
-            Ok((plan.document.operations.len() > 1).then_some(plan))
+            let is_marked_anew = plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
+            Ok(is_marked_anew.then_some(plan))
         })
         .await?;
         self.hearing.touch(&registrant);
@@ -168,7 +167,7 @@ impl Registry {
         change: impl Fn(&mut Instance),
     ) -> Result<(), RegistryError> {
         let registrant = Registrant::Instance(key.clone());
-        self.replica_in_touch()?;
+        let replica = self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
         self.settle(&registrant, || {
@@ -187,6 +186,10 @@ impl Registry {
             let document = InstanceDocument { instance, providers };
             let mut plan = Plan::default();
             self.plan_document(&registrant, Some(&record), &document, &mut plan)?;
+            if plan_lease(&self.catalog, &self.zookeeper.layout, &registrant, &replica, &mut plan) {
+                // Whoever marks it without having heard it would take it for silent at once.
+                self.hearing.touch(&registrant);
+            }
             Ok(Some(plan))
         })
         .await

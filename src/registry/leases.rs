@@ -241,10 +241,9 @@ impl Registry {
     async fn mark(&self, registrant: &Registrant, replica: &ReplicaId) {
         let marked = self.settle(registrant, || {
             let mut plan = Plan::default();
-            if self.catalog.marks(registrant).is_some() {
-                plan_lease(&self.catalog, &self.zookeeper.layout, registrant, replica, &mut plan);
-            }
-            Ok(Some(plan))
+            let is_marked_anew = self.catalog.marks(registrant).is_some()
+                && plan_lease(&self.catalog, &self.zookeeper.layout, registrant, replica, &mut plan);
+            Ok(is_marked_anew.then_some(plan))
         });
         if let Err(error) = marked.await {
             log::debug!("cannot mark {registrant}: {error}");

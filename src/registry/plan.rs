@@ -250,24 +250,26 @@ fn part_count(record: Option<&SnapshotRecord>, bytes: usize, limit: usize) -> u3
     u32::try_from(bytes.div_ceil(part_bytes.max(1))).unwrap_or(u32::MAX)
 }
 
-/// Makes sure that the lease of `registrant` exists and carries the mark of `replica`.
+/// Makes sure that the lease of `registrant` exists and carries the mark of `replica`, and answers whether there is
+/// anything to do for that. A mark that the catalog shows is checked: somebody may have taken the registration down
+/// meanwhile, and what is written beside it must not stand without a lease.
 pub(super) fn plan_lease(
     catalog: &Catalog,
     layout: &Layout,
     registrant: &Registrant,
     replica: &ReplicaId,
     plan: &mut Plan,
-) {
-    match catalog.marks(registrant) {
-        None => {
-            plan.document.create(layout.lease(registrant), "");
-            plan.document.create(layout.mark(registrant, replica), "");
-        }
-        Some(marks) if !marks.contains(replica) => {
-            plan.document.create(layout.mark(registrant, replica), "");
-        }
-        Some(_) => {}
+) -> bool {
+    let marks = catalog.marks(registrant);
+    if marks.as_ref().is_some_and(|marks| marks.contains(replica)) {
+        plan.document.check(layout.mark(registrant, replica), -1);
+        return false;
     }
+    if marks.is_none() {
+        plan.document.create(layout.lease(registrant), "");
+    }
+    plan.document.create(layout.mark(registrant, replica), "");
+    true
 }
 
 /// Removes the lease of `registrant` with every mark that is known. If there is one that is not, nothing happens:

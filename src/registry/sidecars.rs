@@ -260,16 +260,18 @@ impl Registry {
             // Guards the mark below against a document that was changed meanwhile.
             plan.document.check(layout.document(registrant), record.version);
         }
-        let guards = plan.document.operations.len();
-        let nothing = after.is_empty() && before.is_empty() && catalog.marks(registrant).is_none();
-        if nothing || (matches!(wish, Wish::Kept) && after.is_empty()) {
-            // Nothing was registered, so nothing keeps it alive.
-        } else if after.is_empty() {
-            plan_no_lease(catalog, layout, registrant, &mut plan);
+        let has_lease = catalog.marks(registrant).is_some();
+        let lease_changes = if after.is_empty() {
+            // Nothing is registered, so nothing keeps it alive.
+            let goes = has_lease && !matches!(wish, Wish::Kept);
+            if goes || !before.is_empty() {
+                plan_no_lease(catalog, layout, registrant, &mut plan);
+            }
+            goes
         } else {
-            plan_lease(catalog, layout, registrant, replica, &mut plan);
-        }
-        let plan = (changed || plan.document.operations.len() > guards).then_some(plan);
+            plan_lease(catalog, layout, registrant, replica, &mut plan)
+        };
+        let plan = (changed || lease_changes).then_some(plan);
         let version = if changed { version + 1 } else { version };
         Ok(Planned { plan, after, version, changed, supersedes, is_lost: false })
     }

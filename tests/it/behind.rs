@@ -1,0 +1,106 @@
+//! What a replica plans from a catalog that is behind: it does no harm, and nothing is acknowledged that is not so.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::fixtures::{create_service, instances, one_provider};
+use crate::support::client::Answer;
+use crate::support::eventually::{ensure, eventually};
+use crate::support::gateway::{Gateway, Options, registry_path, sync_request};
+use crate::support::wire::Operation::Transaction;
+use crate::support::wire::Wire;
+use crate::support::znodes::Znodes;
+use crate::support::zookeeper;
+
+/// Time within which a gateway must do what it is waited for.
+const SOON: Duration = Duration::from_secs(20);
+/// Longer than any wire is held, also on a busy machine.
+const SESSION: Duration = Duration::from_secs(40);
+
+/// A gateway whose wire can be held, and what it shares with others.
+struct Scene {
+    wire: Wire,
+    gateway: Gateway,
+    znodes: Znodes,
+}
+
+/// Options of gateways whose wire may be held for long, over which nobody lapses.
+fn patient(connect: &str) -> Options {
+    let mut options = Options::new(connect).time_to_live(Duration::from_secs(300));
+    options.session = SESSION;
+    options.set("zookeeper", "operation_timeout", "\"30s\"")
+}
+
+impl Scene {
+    async fn start(options: impl FnOnce(Options) -> Options) -> Self {
+        let root = zookeeper::shared().await;
+        let (wire, connect) = Wire::start(&root).await;
+        let gateway = options(patient(&connect)).start().await;
+        Self { wire, gateway, znodes: Znodes::connect(&root).await }
+    }
+
+    async fn held(&self) {
+        eventually("the wire is held", SOON, async || {
+            ensure(self.wire.is_holding(), || "what is to be held has not been said".into())
+        })
+        .await;
+    }
+
+    /// The path of the only znode below `folder` that is called `name`.
+    async fn path(&self, folder: &str, name: &str) -> String {
+        let tree = self.znodes.tree(folder).await;
+        let path = tree.keys().find(|path| path.rsplit('/').next() == Some(name));
+        path.unwrap_or_else(|| panic!("no {name} in {tree:?}")).clone()
+    }
+
+    async fn delete_lease(&self, lease: &str) {
+        for mark in self.znodes.children(lease).await {
+            self.znodes.delete(&format!("{lease}/{mark}")).await;
+        }
+        self.znodes.delete(lease).await;
+    }
+}
+
+/// An instance with an id of its own.
+fn instance(id: &str, port: u16, interval: u32) -> Value {
+    json!({"instance": {
+        "instanceId": id, "hostName": "node", "endpoints": [format!("rest://10.0.0.7:{port}")],
+        "healthCheck": {"mode": "push", "interval": interval, "times": 1},
+    }})
+}
+
+async fn register(gateway: &Gateway, service: &str, instance: &Value) -> Answer {
+    let path = registry_path(&instances(service));
+    gateway.request(Method::POST, &path).json(instance).patience(SESSION).send().await
+}
+
+#[tokio::test]
+async fn a_change_that_meets_the_end_of_its_lease_is_committed_with_a_new_one() {
+    let scene = Scene::start(|options| options).await;
+    let (gateway, znodes) = (&scene.gateway, &scene.znodes);
+    gateway.synced("r", &one_provider("demo.Echo", 1)).await;
+    let service = create_service(gateway, "stock").await;
+    register(gateway, &service, &instance("own", 1, 60)).await.ok();
+    let sync = sync_request(gateway.http, "r", &one_provider("demo.Echo", 2)).patience(SESSION);
+    let own = format!("{}/own", instances(&service));
+    let change = gateway.request(Method::PUT, &registry_path(&format!("{own}/status?value=DOWN")));
+    for (folder, name, request) in [("snapshots", "r", sync), ("instances", "own", change.patience(SESSION))]
+    {
+        let document = scene.path(&format!("/zoogate/{folder}"), name).await;
+        let lease = scene.path("/zoogate/leases", name).await;
+        let before = znodes.data(&document).await;
+        scene.wire.hold_requests(&[(Transaction, "")]);
+        let (answer, ()) = futures::join!(request.send(), async {
+            scene.held().await;
+            scene.delete_lease(&lease).await;
+            scene.wire.release();
+        });
+        answer.ok();
+        assert_ne!(znodes.data(&document).await, before);
+        let tree = znodes.tree("/zoogate").await;
+        let leased = tree.get(&lease).map(|stat| stat.czxid);
+        assert!(leased.is_some_and(|leased| leased <= tree[&document].mzxid), "{name} had none: {tree:?}");
+    }
+}
