@@ -44,12 +44,14 @@ impl Registry {
             instance_id: instance_id.clone(),
         };
         let registrant = Registrant::Instance(key.clone());
-        let replica = self.replica_in_touch()?;
+        self.replica_in_touch()?;
         let ear = self.hearing.touch(&registrant);
         let _change = ear.change.lock().await;
         self.finish_lapse(&ear).await?;
         let layout = &self.zookeeper.layout;
         self.settle(&registrant, || {
+            // Not earlier: with a new session this replica gets a new name.
+            let replica = self.replica_in_touch()?;
             let microservice = self.registered_microservice(tenant, service_id)?;
             let record = self.catalog.instance_record(&key);
             let document = instance_document(&key, &microservice, &instance, record.as_ref());
@@ -118,7 +120,7 @@ impl Registry {
                 return Ok(());
             }
         }
-        let replica = self.replica_in_touch()?;
+        self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
         self.finish_lapse(&ear).await?;
@@ -127,6 +129,7 @@ impl Registry {
             let Some(record) = self.catalog.instance_record(key) else {
                 return Err(self.no_such_instance(key));
             };
+            let replica = self.replica_in_touch()?;
             let mut plan = Plan::default();
             plan.document.check(layout.document(&registrant), record.version);
             let is_marked_anew = plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
@@ -167,7 +170,7 @@ impl Registry {
         change: impl Fn(&mut Instance),
     ) -> Result<(), RegistryError> {
         let registrant = Registrant::Instance(key.clone());
-        let replica = self.replica_in_touch()?;
+        self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
         self.settle(&registrant, || {
@@ -186,6 +189,7 @@ impl Registry {
             let document = InstanceDocument { instance, providers };
             let mut plan = Plan::default();
             self.plan_document(&registrant, Some(&record), &document, &mut plan)?;
+            let replica = self.replica_in_touch()?;
             if plan_lease(&self.catalog, &self.zookeeper.layout, &registrant, &replica, &mut plan) {
                 // Whoever marks it without having heard it would take it for silent at once.
                 self.hearing.touch(&registrant);

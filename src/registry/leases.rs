@@ -11,12 +11,11 @@ use futures::stream::{self, StreamExt};
 use tokio::time::sleep;
 
 use super::brake::{Turn, Verdict};
-use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
+use super::plan::{Plan, SnapshotChange, plan_entries, plan_no_lease, plan_snapshot};
 use super::timestamps::remember;
 use super::{Registry, RegistryError};
 use crate::model::{Instance, Registrant, ReplicaId, SnapshotPart};
 use crate::telemetry::Readiness;
-use crate::zookeeper::Transaction;
 
 /// How often silence is looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -24,10 +23,6 @@ const TICK: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(1_500);
 /// Registrations that are taken down or marked at once.
 const CHANGES_IN_FLIGHT: usize = 32;
-/// Marks in one transaction, and how many such are under way at once: after a session has expired everybody must be
-/// marked anew before the other replicas take them for orphans.
-const MARKS: usize = 200;
-const MARK_BATCHES_IN_FLIGHT: usize = 8;
 /// What is remembered of somebody without a lease: a refused sync, for example.
 const MEMORY: Duration = Duration::from_secs(120);
 
@@ -217,39 +212,6 @@ impl Registry {
         verdict
     }
 
-    /// Marks many at once. One that cannot be marked would take the others with it, so on failure each is tried alone.
-    async fn mark_all(&self, replica: &ReplicaId, registrants: Vec<Registrant>) {
-        let batches = stream::iter(registrants.chunks(MARKS));
-        batches
-            .for_each_concurrent(MARK_BATCHES_IN_FLIGHT, |batch| async move {
-                let Some(connection) = self.zookeeper.connection() else { return };
-                let mut marks = Transaction::default();
-                for registrant in batch {
-                    marks.create(self.zookeeper.layout.mark(registrant, replica), "");
-                }
-                if batch.len() > 1 && connection.commit(&marks).await.is_ok() {
-                    self.zookeeper.refresh(marks.changed_paths(), false).await;
-                    return;
-                }
-                for registrant in batch {
-                    self.mark(registrant, replica).await;
-                }
-            })
-            .await;
-    }
-
-    async fn mark(&self, registrant: &Registrant, replica: &ReplicaId) {
-        let marked = self.settle(registrant, || {
-            let mut plan = Plan::default();
-            let is_marked_anew = self.catalog.marks(registrant).is_some()
-                && plan_lease(&self.catalog, &self.zookeeper.layout, registrant, replica, &mut plan);
-            Ok(is_marked_anew.then_some(plan))
-        });
-        if let Err(error) = marked.await {
-            log::debug!("cannot mark {registrant}: {error}");
-        }
-    }
-
     /// Takes this replica's mark away, and the registration with it when nobody else hears the registrant; not if
     /// anything has become known meanwhile that `silence` was not found from.
     async fn lapse(&self, registrant: &Registrant, silence: &Silence) {
@@ -319,9 +281,10 @@ impl Registry {
             if marks.contains(&replica) {
                 plan.document.delete(layout.mark(registrant, &replica), -1);
             }
+            plan.replica = Some(replica);
             return Ok(Some((plan, false)));
         }
-        let plan = match registrant {
+        let mut plan = match registrant {
             // It has no lease that could lapse.
             Registrant::Dependency(_) => return Ok(None),
             Registrant::Instance(key) => match self.catalog.instance_record(key) {
@@ -353,6 +316,7 @@ impl Registry {
                 record => self.plan_lease_only(registrant, record.map(|record| record.version)),
             },
         };
+        plan.replica = Some(replica);
         Ok(Some((plan, true)))
     }
 
@@ -367,18 +331,5 @@ impl Registry {
         }
         plan_no_lease(&self.catalog, &self.zookeeper.layout, registrant, &mut plan);
         plan
-    }
-
-    /// Removes the marks of replicas that are gone.
-    async fn sweep(&self, registrant: Registrant, stale: Vec<ReplicaId>) {
-        let Some(connection) = self.zookeeper.connection() else { return };
-        let mut sweep = Transaction::default();
-        for mark in &stale {
-            sweep.delete(self.zookeeper.layout.mark(&registrant, mark), -1);
-        }
-        if let Err(error) = connection.commit(&sweep).await {
-            // Another replica sweeps as well; what is left is met again at the next look.
-            log::debug!("cannot sweep the marks of {registrant}: {error}");
-        }
     }
 }

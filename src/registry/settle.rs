@@ -93,6 +93,11 @@ impl Registry {
     /// Commits, and answers whose documents were changed.
     async fn commit(&self, plan: Plan) -> Result<Vec<Registrant>, CommitError> {
         let connection = self.zookeeper.connection().ok_or(CommitError::NotConnected)?;
+        if let Some(gone) = plan.replica.as_ref().filter(|_| !plan.fits(&connection.replica)) {
+            // Planned under an earlier session: its mark would be one of the dead.
+            let path = self.zookeeper.layout.replica(gone);
+            return Err(CommitError::Failed { path, cause: Cause::NoNode });
+        }
         let limit = self.zookeeper.max_transaction_bytes();
         let transactions = plan.transactions(limit, connection.chroot_bytes);
         // A single step that is too large: ZooKeeper would drop the connection over it.

@@ -12,7 +12,7 @@ use super::timestamps::{Stamps, forget, superseded};
 use super::{Registry, RegistryError};
 use crate::catalog::SnapshotRecord;
 use crate::dubbo::ServiceUrl;
-use crate::model::{Registrant, ReplicaId, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
+use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
 
 /// How often, and after which pause, an edit looks for a document that was lost before it does without it.
 const SECOND_LOOKS: u32 = 60;
@@ -46,7 +46,6 @@ struct Change<'c> {
     sidecar: &'c SidecarId,
     registrant: &'c Registrant,
     peer: &'c str,
-    replica: &'c ReplicaId,
     wish: Wish<'c>,
     /// Unix milliseconds.
     now: i64,
@@ -151,13 +150,12 @@ impl Registry {
         let registrant = Registrant::Sidecar(sidecar.clone());
         // Also a change that has to be refused is a sign of life, of somebody who is registered.
         let known = self.catalog.marks(&registrant).map(|_| self.hearing.touch(&registrant));
-        let replica = self.replica_in_touch()?;
+        self.replica_in_touch()?;
         let ear = known.unwrap_or_else(|| self.hearing.touch(&registrant));
         let mut change = Change {
             sidecar,
             registrant: &registrant,
             peer,
-            replica: &replica,
             wish,
             now: unix_millis(),
             second_looks: SECOND_LOOKS,
@@ -198,7 +196,9 @@ impl Registry {
     }
 
     fn plan_change(&self, change: Change<'_>) -> Result<Planned, RegistryError> {
-        let Change { sidecar, registrant, peer, replica, wish, now, second_looks } = change;
+        let Change { sidecar, registrant, peer, wish, now, second_looks } = change;
+        // Not earlier: with a new session this replica gets a new name.
+        let replica = self.replica_in_touch()?;
         let (catalog, layout) = (&self.catalog, &self.zookeeper.layout);
         let record = catalog.snapshot(sidecar);
         let mut before = record.as_ref().map(SnapshotRecord::entries).unwrap_or_default();
@@ -269,7 +269,7 @@ impl Registry {
             }
             goes
         } else {
-            plan_lease(catalog, layout, registrant, replica, &mut plan)
+            plan_lease(catalog, layout, registrant, &replica, &mut plan)
         };
         let plan = (changed || lease_changes).then_some(plan);
         let version = if changed { version + 1 } else { version };

@@ -1,0 +1,66 @@
+//! The marks of this replica, written for many at once, and the sweeping of those that others left.
+
+use futures::stream::{self, StreamExt};
+
+use super::Registry;
+use super::plan::{Plan, plan_lease};
+use crate::model::{Registrant, ReplicaId};
+use crate::zookeeper::Transaction;
+
+/// Marks in one transaction, and how many such are under way at once: after a session has expired everybody must be
+/// marked anew before the other replicas take them for orphans.
+const MARKS: usize = 200;
+const MARK_BATCHES_IN_FLIGHT: usize = 8;
+
+impl Registry {
+    /// Marks many at once. One that cannot be marked would take the others with it, so on failure each is tried alone.
+    pub(super) async fn mark_all(&self, replica: &ReplicaId, registrants: Vec<Registrant>) {
+        let batches = stream::iter(registrants.chunks(MARKS));
+        batches
+            .for_each_concurrent(MARK_BATCHES_IN_FLIGHT, |batch| async move {
+                // With a new session this replica has a new name, and the next look begins from that.
+                let connection = self.zookeeper.connection();
+                let Some(connection) = connection.filter(|connection| connection.replica == *replica) else {
+                    return;
+                };
+                let mut marks = Transaction::default();
+                for registrant in batch {
+                    marks.create(self.zookeeper.layout.mark(registrant, replica), "");
+                }
+                if batch.len() > 1 && connection.commit(&marks).await.is_ok() {
+                    self.zookeeper.refresh(marks.changed_paths(), false).await;
+                    return;
+                }
+                for registrant in batch {
+                    self.mark(registrant).await;
+                }
+            })
+            .await;
+    }
+
+    async fn mark(&self, registrant: &Registrant) {
+        let marked = self.settle(registrant, || {
+            let replica = self.replica_in_touch()?;
+            let mut plan = Plan::default();
+            let is_marked_anew = self.catalog.marks(registrant).is_some()
+                && plan_lease(&self.catalog, &self.zookeeper.layout, registrant, &replica, &mut plan);
+            Ok(is_marked_anew.then_some(plan))
+        });
+        if let Err(error) = marked.await {
+            log::debug!("cannot mark {registrant}: {error}");
+        }
+    }
+
+    /// Removes the marks of replicas that are gone.
+    pub(super) async fn sweep(&self, registrant: Registrant, stale: Vec<ReplicaId>) {
+        let Some(connection) = self.zookeeper.connection() else { return };
+        let mut sweep = Transaction::default();
+        for mark in &stale {
+            sweep.delete(self.zookeeper.layout.mark(&registrant, mark), -1);
+        }
+        if let Err(error) = connection.commit(&sweep).await {
+            // Another replica sweeps as well; what is left is met again at the next look.
+            log::debug!("cannot sweep the marks of {registrant}: {error}");
+        }
+    }
+}
