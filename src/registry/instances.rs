@@ -49,7 +49,7 @@ impl Registry {
         let _change = ear.change.lock().await;
         self.finish_lapse(&ear).await?;
         let layout = &self.zookeeper.layout;
-        self.settle(&registrant, || {
+        self.settle_heard(&ear, &registrant, || {
             // Not earlier: with a new session this replica gets a new name.
             let replica = self.replica_in_touch()?;
             let microservice = self.registered_microservice(tenant, service_id)?;
@@ -85,7 +85,7 @@ impl Registry {
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
-        self.settle(&registrant, || {
+        self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
                 return if done { Ok(None) } else { Err(self.no_such_instance(key)) };
             };
@@ -125,7 +125,7 @@ impl Registry {
         let _change = ear.change.lock().await;
         self.finish_lapse(&ear).await?;
         let layout = &self.zookeeper.layout;
-        self.settle(&registrant, || {
+        self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
                 return Err(self.no_such_instance(key));
             };
@@ -173,7 +173,8 @@ impl Registry {
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
-        self.settle(&registrant, || {
+        self.finish_lapse(&ear).await?;
+        self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
                 return Err(self.no_such_instance(key));
             };

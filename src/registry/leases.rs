@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::brake::{Turn, Verdict};
 use super::plan::{Plan, SnapshotChange, plan_entries, plan_no_lease, plan_snapshot};
+use super::settle::is_in_doubt;
 use super::timestamps::remember;
 use super::{Registry, RegistryError};
 use crate::model::{Instance, Registrant, ReplicaId, SnapshotPart};
@@ -226,7 +227,7 @@ impl Registry {
         ear.set_lapsing(true);
         let mut taken_down = false;
         let outcome = self
-            .settle(registrant, || {
+            .carry_out(registrant, || {
                 taken_down = false;
                 // A sign of life meanwhile: it either was acknowledged already, or it sees us and waits for the end.
                 if self.hearing.last(registrant) != silence.heard || !self.still_listens(silence.listening) {
@@ -240,15 +241,16 @@ impl Registry {
                 Ok(Some(plan))
             })
             .await;
-        // With an unknown outcome it may still be carried out: whoever is heard next waits until that is decided.
-        ear.set_lapsing(outcome == Err(RegistryError::OutcomeUnknown));
+        // With an unknown outcome it may still be carried out, and what has not been read back is not known here:
+        // whoever is heard next waits until that is decided.
+        ear.set_lapsing(is_in_doubt(&outcome));
         match outcome {
-            Ok(()) if taken_down => {
+            Ok(_) if taken_down => {
                 self.metrics.lease_expirations.inc();
                 self.brake.note_taken_down(Instant::now());
                 log::info!("{registrant} fell silent and was taken down");
             }
-            Ok(()) => {}
+            Ok(_) => {}
             Err(error) => log::warn!("cannot take down {registrant}, which fell silent: {error}"),
         }
     }

@@ -18,6 +18,19 @@ const ATTEMPTS: u64 = 16;
 /// ways, so the pause is left to chance.
 const PAUSE: u64 = 4;
 
+/// What became of a plan.
+struct Committed {
+    /// Whose documents were changed.
+    documents: Vec<Registrant>,
+    /// Whether the catalog shows it.
+    is_seen: bool,
+}
+
+/// Whether the catalog may not show what became of a change.
+pub(super) fn is_in_doubt(outcome: &Result<bool, RegistryError>) -> bool {
+    matches!(outcome, Ok(false) | Err(RegistryError::OutcomeUnknown))
+}
+
 impl Registry {
     /// Plans and commits until ZooKeeper is as it should be. `plan` looks at the catalog and answers what is left to
     /// do, `None` for nothing; it is asked again after every conflict. When it says that something does not exist, it
@@ -28,14 +41,38 @@ impl Registry {
     pub(super) async fn settle(
         &self,
         what: &(dyn std::fmt::Display + Sync),
-        mut plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
+        plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
     ) -> Result<(), RegistryError> {
+        self.carry_out(what, plan).await.map(drop)
+    }
+
+    /// Like [`Registry::settle`], for the registration of whoever `ear` belongs to. While the catalog may not show what
+    /// became of it, nobody is answered from the catalog: whoever is heard next waits until it does.
+    pub(super) async fn settle_heard(
+        &self,
+        ear: &Ear,
+        registrant: &Registrant,
+        plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
+    ) -> Result<(), RegistryError> {
+        let outcome = self.carry_out(registrant, plan).await;
+        if is_in_doubt(&outcome) {
+            ear.set_lapsing(true);
+        }
+        outcome.map(drop)
+    }
+
+    /// Does what [`Registry::settle`] does, and answers whether the catalog shows it.
+    pub(super) async fn carry_out(
+        &self,
+        what: &(dyn std::fmt::Display + Sync),
+        mut plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
+    ) -> Result<bool, RegistryError> {
         let mut caught_up = false;
         // What was looked at and does not exist.
         let mut absent = HashSet::new();
         for attempt in 1..=ATTEMPTS {
             let steps = match plan() {
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(true),
                 Ok(Some(steps)) => steps,
                 Err(error) if error.is_absence() && !caught_up => {
                     caught_up = true;
@@ -54,12 +91,12 @@ impl Registry {
                 continue;
             }
             if steps.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             match self.commit(steps).await {
-                Ok(changed) => {
-                    changed.into_iter().for_each(|registrant| self.look_again(registrant));
-                    return Ok(());
+                Ok(Committed { documents, is_seen }) => {
+                    documents.into_iter().for_each(|registrant| self.look_again(registrant));
+                    return Ok(is_seen);
                 }
                 Err(CommitError::NotConnected) => return Err(RegistryError::NotConnected),
                 Err(CommitError::Unknown(reason)) => {
@@ -90,8 +127,7 @@ impl Registry {
         Err(RegistryError::Contended(what.to_string()))
     }
 
-    /// Commits, and answers whose documents were changed.
-    async fn commit(&self, plan: Plan) -> Result<Vec<Registrant>, CommitError> {
+    async fn commit(&self, plan: Plan) -> Result<Committed, CommitError> {
         let connection = self.zookeeper.connection().ok_or(CommitError::NotConnected)?;
         if let Some(gone) = plan.replica.as_ref().filter(|_| !plan.fits(&connection.replica)) {
             // Planned under an earlier session: its mark would be one of the dead.
@@ -116,17 +152,19 @@ impl Registry {
             _ => commit_all(connection, transactions).await?,
         }
         let layout = &self.zookeeper.layout;
-        let registrants = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
+        let documents = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
         // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
         // takes too long, the change stands all the same.
-        if !self.zookeeper.refresh(changed, false).await {
+        let is_seen = self.zookeeper.refresh(changed, false).await;
+        if !is_seen {
             log::debug!("the catalog has not caught up with a change in time");
         }
-        Ok(registrants)
+        Ok(Committed { documents, is_seen })
     }
 
-    /// Makes sure that a lapse whose outcome was unknown is decided: what was sent before can no longer be carried out
-    /// once the server has caught up. The caller holds the lock of `ear`.
+    /// Makes sure that a lapse, or another change, is decided whose outcome was unknown or has not been seen: what was
+    /// sent before can no longer be carried out once the server has caught up, and the catalog shows the rest. The
+    /// caller holds the lock of `ear`.
     pub(super) async fn finish_lapse(&self, ear: &Ear) -> Result<(), RegistryError> {
         if ear.is_lapsing() {
             self.catch_up().await?;

@@ -177,7 +177,7 @@ impl Registry {
             if is_edit && matches!(plan(change, &mut settled), Ok(None)) {
                 self.catch_up().await?;
             }
-            self.settle(&registrant, || plan(change, &mut settled)).await?;
+            self.settle_heard(&ear, &registrant, || plan(change, &mut settled)).await?;
             // A large change takes its time, and its time to live begins when it is acknowledged.
             self.hearing.touch(&registrant);
             is_done = !settled.is_lost;

@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{create_service, instances, one_provider};
 use crate::support::client::Answer;
-use crate::support::eventually::{ensure, eventually};
+use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::{Gateway, Options, registry_path, sync_request};
-use crate::support::wire::Operation::Transaction;
+use crate::support::wire::Operation::{Reading, Transaction};
 use crate::support::wire::Wire;
 use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
 
 /// Time within which a gateway must do what it is waited for.
 const SOON: Duration = Duration::from_secs(20);
+/// Time for which what must not happen is watched.
+const QUIET: Duration = Duration::from_secs(1);
 /// Longer than any wire is held, also on a busy machine.
 const SESSION: Duration = Duration::from_secs(40);
 
@@ -103,4 +105,35 @@ async fn a_change_that_meets_the_end_of_its_lease_is_committed_with_a_new_one() 
         let leased = tree.get(&lease).map(|stat| stat.czxid);
         assert!(leased.is_some_and(|leased| leased <= tree[&document].mzxid), "{name} had none: {tree:?}");
     }
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_not_accepted_while_the_replica_has_not_seen_what_became_of_its_taking_down() {
+    let scene = Scene::start(|options| {
+        let options = options.set("servicecomb", "min_interval", "\"1s\"");
+        let options = options.set("servicecomb", "min_times", "1");
+        options.set("zookeeper", "operation_timeout", "\"500ms\"")
+    })
+    .await;
+    let service = create_service(&scene.gateway, "stock").await;
+    register(&scene.gateway, &service, &instance("own", 1, 1)).await.ok();
+    let document = scene.path("/zoogate/instances", "own").await;
+    scene.wire.hold_requests(&[(Transaction, "/own"), (Reading, "")]);
+    eventually("it is taken down", SOON, async || {
+        ensure(!scene.znodes.exists(&document).await, || "it is there".into())
+    })
+    .await;
+    scene.held().await;
+    let heartbeat = format!("{}/own/heartbeat", instances(&service));
+    throughout("no heartbeat is accepted", 2 * QUIET, async || {
+        let answer = scene.gateway.put(&heartbeat).await;
+        ensure(answer.status != 200, || format!("{answer:?}"))
+    })
+    .await;
+    scene.wire.release();
+    eventually("it is told that it is gone", SOON, async || {
+        let answer = scene.gateway.put(&heartbeat).await;
+        ensure(answer.status == 400, || format!("{answer:?}"))
+    })
+    .await;
 }
