@@ -57,6 +57,16 @@ struct Work {
     to_sweep: Vec<(Registrant, Vec<ReplicaId>)>,
 }
 
+impl Work {
+    /// Whether nothing is left to do.
+    fn is_done(&self) -> bool {
+        self.to_mark.is_empty()
+            && self.to_lapse.is_empty()
+            && self.to_leave.is_empty()
+            && self.to_sweep.is_empty()
+    }
+}
+
 /// What there is to do about one lease.
 enum Todo {
     Mark,
@@ -99,7 +109,12 @@ impl Registry {
             if self.judge_silence(work.to_lapse.len(), work.kept) == Verdict::Hold {
                 work.to_lapse.clear();
             }
-            self.mark_all(&replica, work.to_mark).await;
+            self.mark_all(&replica, std::mem::take(&mut work.to_mark)).await;
+            // A mark may have been read before the replica that it is named after: whoever seems to be dead now has
+            // been so when everything that was committed is known.
+            if !work.is_done() && !self.catalog.catch_up().await {
+                continue;
+            }
             stream::iter(work.to_lapse.into_iter().chain(work.to_leave))
                 .for_each_concurrent(CHANGES_IN_FLIGHT, |(registrant, silence)| async move {
                     self.lapse(&registrant, &silence).await;

@@ -51,9 +51,16 @@ impl Registry {
         }
     }
 
-    /// Removes the marks of replicas that are gone.
-    pub(super) async fn sweep(&self, registrant: Registrant, stale: Vec<ReplicaId>) {
+    /// Removes those of the marks that seemed `stale` whose replicas are gone as far as the catalog knows now.
+    pub(super) async fn sweep(&self, registrant: Registrant, mut stale: Vec<ReplicaId>) {
         let Some(connection) = self.zookeeper.connection() else { return };
+        let marks = self.catalog.marks(&registrant).unwrap_or_default();
+        let replicas = self.catalog.replicas();
+        // The own one is there although its znode may have been deleted by hand.
+        stale.retain(|mark| marks.contains(mark) && !replicas.contains(mark) && *mark != connection.replica);
+        if stale.is_empty() {
+            return;
+        }
         let mut sweep = Transaction::default();
         for mark in &stale {
             sweep.delete(self.zookeeper.layout.mark(&registrant, mark), -1);

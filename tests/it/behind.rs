@@ -137,3 +137,31 @@ async fn a_heartbeat_is_not_accepted_while_the_replica_has_not_seen_what_became_
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_mark_that_is_read_before_its_replica_is_not_swept() {
+    let scene = Scene::start(|options| options).await;
+    scene.gateway.synced("r", &one_provider("demo.Echo", 1)).await;
+    let lease = scene.path("/zoogate/leases", "r").await;
+    let mark = format!("{lease}/ghost");
+    // The mark's reading goes first, and its reply arrives, while that of the replica is still on its way.
+    scene.wire.hold_requests(&[(Reading, "/ghost")]);
+    scene.znodes.create(&mark, "").await;
+    scene.held().await;
+    scene.znodes.create("/zoogate/replicas/ghost", "{}").await;
+    scene.wire.hold_replies(&[(Reading, "/replicas/ghost")]);
+    let stands = async || ensure(scene.znodes.exists(&mark).await, || format!("{mark} is gone"));
+    eventually("the reply is held", SOON, async || {
+        stands().await?;
+        ensure(scene.wire.is_holding(), || "no reply".into())
+    })
+    .await;
+    throughout("it stands", QUIET, stands).await;
+    scene.wire.release();
+    throughout("it goes on standing", QUIET, stands).await;
+    scene.znodes.delete("/zoogate/replicas/ghost").await;
+    eventually("it goes with its replica", SOON, async || {
+        ensure(!scene.znodes.exists(&mark).await, || "it is there".into())
+    })
+    .await;
+}
