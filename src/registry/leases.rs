@@ -31,6 +31,8 @@ const MEMORY: Duration = Duration::from_secs(120);
 struct Noticed {
     /// Their marks.
     dead: Vec<ReplicaId>,
+    /// Whether nobody hears the registrant.
+    is_orphan: bool,
     /// Since when this replica has known of the last of them, or that nobody hears the registrant.
     since: Instant,
 }
@@ -138,11 +140,8 @@ impl Registry {
         let todo = self.catalog.look_at_leases(|lease| {
             let heard = self.hearing.last(lease.registrant);
             let silent_for = |since: Instant| now.saturating_duration_since(since);
-            let time_to_live = lease.time_to_live.unwrap_or_else(|| match lease.registrant {
-                Registrant::Sidecar(_) => self.options.sidecar_time_to_live,
-                // Its document makes no sense at the moment: as long as one that does not say.
-                Registrant::Instance(_) | Registrant::Dependency(_) => Instance::default().time_to_live(),
-            });
+            let time_to_live =
+                lease.time_to_live.unwrap_or_else(|| self.usual_time_to_live(lease.registrant));
             let mine = lease.marks.contains(replica);
             let elsewhere = lease.marks.iter().any(|mark| mark != replica && lease.replicas.contains(mark));
             kept += usize::from(!elsewhere);
@@ -151,7 +150,8 @@ impl Registry {
             let is_orphan = !mine && !elsewhere;
             // Whoever is gone may have heard it a moment before: a time to live begins anew, also once the mark is swept.
             let known = noticed.get(lease.registrant);
-            let is_news = dead.iter().any(|mark| known.is_none_or(|known| !known.dead.contains(mark)));
+            let is_news = dead.iter().any(|mark| known.is_none_or(|known| !known.dead.contains(mark)))
+                || (is_orphan && known.is_some_and(|known| !known.is_orphan));
             let gone_since = match known {
                 Some(known) if !is_news => Some(known.since),
                 None if !is_news && !is_orphan => None,
@@ -160,7 +160,8 @@ impl Registry {
             let gone_since =
                 gone_since.filter(|since| is_orphan || silent_for(*since) < time_to_live || !dead.is_empty());
             if let Some(since) = gone_since {
-                still_noticed.insert(lease.registrant.clone(), Noticed { dead: dead.clone(), since });
+                still_noticed
+                    .insert(lease.registrant.clone(), Noticed { dead: dead.clone(), is_orphan, since });
             }
             if heard.is_some_and(|heard| silent_for(heard) < time_to_live) {
                 return match (mine, dead.is_empty()) {
@@ -191,6 +192,26 @@ impl Registry {
             }
         }
         work
+    }
+
+    /// Whether a registrant was heard here within its time to live.
+    pub(super) fn hears(&self, registrant: &Registrant) -> bool {
+        let own = match registrant {
+            Registrant::Instance(key) => self.catalog.instance_record(key),
+            Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
+        };
+        let own = own.map(|record| record.document.instance.time_to_live());
+        let time_to_live = own.unwrap_or_else(|| self.usual_time_to_live(registrant));
+        self.hearing.last(registrant).is_some_and(|heard| heard.elapsed() < time_to_live)
+    }
+
+    /// How long a registrant may be silent whose document does not say.
+    fn usual_time_to_live(&self, registrant: &Registrant) -> Duration {
+        match registrant {
+            Registrant::Sidecar(_) => self.options.sidecar_time_to_live,
+            // Its document makes no sense at the moment: as long as one that does not say.
+            Registrant::Instance(_) | Registrant::Dependency(_) => Instance::default().time_to_live(),
+        }
     }
 
     /// Whether those who are silent may be taken down; says so loudly when they may not.

@@ -229,12 +229,13 @@ impl Registry {
             plan.document.check(layout.lease(registrant), -1);
         }
         if lease_is_missing {
-            match (self.zookeeper.replica(), self.hearing.last(registrant)) {
-                (Some(replica), Some(_)) => {
+            match self.zookeeper.replica().filter(|_| self.hears(registrant)) {
+                Some(replica) => {
                     plan_lease(&self.catalog, layout, registrant, &replica, &mut plan);
                 }
-                // Nobody was heard here: an orphan, which gets its time to live like any other.
-                _ => plan.document.create(layout.lease(registrant), ""),
+                // Heard elsewhere, if at all: with a mark it would seem to have been silent for long. Without one it
+                // is an orphan, which gets its time to live like any other.
+                None => plan.document.create(layout.lease(registrant), ""),
             }
         }
         Ok(Some(plan))

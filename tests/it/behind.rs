@@ -6,9 +6,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::fixtures::{create_service, instances, one_provider};
+use crate::support::beat::Beat;
 use crate::support::client::Answer;
 use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::{Gateway, Options, registry_path, sync_request};
+use crate::support::watcher::Watcher;
 use crate::support::wire::Operation::{Reading, Transaction};
 use crate::support::wire::Wire;
 use crate::support::znodes::Znodes;
@@ -162,6 +164,41 @@ async fn a_mark_that_is_read_before_its_replica_is_not_swept() {
     scene.znodes.delete("/zoogate/replicas/ghost").await;
     eventually("it goes with its replica", SOON, async || {
         ensure(!scene.znodes.exists(&mark).await, || "it is there".into())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_is_not_restored_for_one_who_left_this_replica_long_ago() {
+    let time_to_live = Duration::from_secs(6);
+    let root = zookeeper::shared().await;
+    let options = patient(&root).time_to_live(time_to_live);
+    let (left, heard) = (options.clone().start().await, options.start().await);
+    let znodes = Znodes::connect(&root).await;
+    let snapshot = one_provider("demo.Echo", 1);
+    left.synced("r", &snapshot).await;
+    let tree = znodes.tree("/zoogate/leases").await;
+    let lease = tree.keys().find(|path| path.ends_with("/r")).unwrap();
+    let mine = znodes.children(lease).await.remove(0);
+    let beat = Beat::sidecar(&[heard.http], "r", &snapshot, Duration::from_millis(500));
+    eventually("the replica that it left gives it up", time_to_live + SOON, async || {
+        let marks = znodes.children(lease).await;
+        ensure(marks.len() == 1 && !marks.contains(&mine), || format!("{marks:?}"))
+    })
+    .await;
+    // The other one can neither hear it nor put anything back.
+    drop(beat);
+    heard.pause();
+    let watcher = Watcher::start(&root, "/dubbo").await;
+    let mark = znodes.children(lease).await.remove(0);
+    znodes.delete(&format!("{lease}/{mark}")).await;
+    znodes.delete(lease).await;
+    eventually("the lease is back", SOON, async || {
+        ensure(znodes.exists(lease).await, || "it is not there".into())
+    })
+    .await;
+    throughout("nobody takes it for silent yet", time_to_live / 2, async || {
+        ensure(watcher.deleted("").is_empty(), || format!("{:?}", watcher.seen()))
     })
     .await;
 }
