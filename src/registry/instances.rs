@@ -16,7 +16,8 @@ use crate::model::{
 impl Registry {
     /// Registers an instance whose defaults are filled in (all but id, service id, version and timestamps) and answers
     /// its id: the caller's, or that of the instance with the same endpoints, or a new one. What is registered under
-    /// the id already is replaced whole; when that changes nothing, only the lease is renewed.
+    /// the id already is replaced whole; when that changes nothing, only the lease is renewed, and ZooKeeper asked
+    /// whether all of it still stands.
     ///
     /// # Errors
     /// [`RegistryError::NoSuchMicroservice`], [`RegistryError::QuotaExceeded`] and those of every change.
@@ -67,8 +68,10 @@ impl Registry {
                 Some(record) => plan.document.check(layout.document(&registrant), record.version),
                 None => self.plan_document(&registrant, record.as_ref(), &document, &mut plan)?,
             }
-            let is_marked_anew = plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
-            Ok((unchanged.is_none() || is_marked_anew).then_some(plan))
+            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
+            // Also when there is nothing to write: the conditions ask ZooKeeper whether what the catalog shows is so.
+            // Somebody may have unregistered it through another replica.
+            Ok(Some(plan))
         })
         .await?;
         self.hearing.touch(&registrant);

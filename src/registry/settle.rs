@@ -154,8 +154,8 @@ impl Registry {
         let layout = &self.zookeeper.layout;
         let documents = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
         // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
-        // takes too long, the change stands all the same.
-        let is_seen = self.zookeeper.refresh(changed, false).await;
+        // takes too long, the change stands all the same. Conditions alone change nothing.
+        let is_seen = changed.is_empty() || self.zookeeper.refresh(changed, false).await;
         if !is_seen {
             log::debug!("the catalog has not caught up with a change in time");
         }

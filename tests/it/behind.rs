@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::fixtures::{create_service, instances, one_provider};
+use crate::fixtures::{create_service, id_in, instances, one_provider};
 use crate::support::beat::Beat;
 use crate::support::client::Answer;
 use crate::support::eventually::{ensure, eventually, throughout};
@@ -25,6 +25,7 @@ const SESSION: Duration = Duration::from_secs(40);
 
 /// A gateway whose wire can be held, and what it shares with others.
 struct Scene {
+    root: String,
     wire: Wire,
     gateway: Gateway,
     znodes: Znodes,
@@ -42,7 +43,7 @@ impl Scene {
         let root = zookeeper::shared().await;
         let (wire, connect) = Wire::start(&root).await;
         let gateway = options(patient(&connect)).start().await;
-        Self { wire, gateway, znodes: Znodes::connect(&root).await }
+        Self { wire, gateway, znodes: Znodes::connect(&root).await, root }
     }
 
     async fn held(&self) {
@@ -201,4 +202,39 @@ async fn a_lease_is_not_restored_for_one_who_left_this_replica_long_ago() {
         ensure(watcher.deleted("").is_empty(), || format!("{:?}", watcher.seen()))
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_registered_again_is_registered_even_if_this_replica_has_not_heard_of_its_end() {
+    let scene = Scene::start(|options| options).await;
+    let other = patient(&scene.root).start().await;
+    let service = create_service(&scene.gateway, "stock").await;
+    let instance = instance("own", 1, 60);
+    register(&scene.gateway, &service, &instance).await.ok();
+    let document = scene.path("/zoogate/instances", "own").await;
+    scene.wire.hold_news();
+    eventually("the other one unregisters it", SOON, async || {
+        let answer = other.delete(&format!("{}/own", instances(&service))).await;
+        ensure(answer.status == 200, || format!("{answer:?}"))
+    })
+    .await;
+    assert!(!scene.znodes.exists(&document).await);
+    let (answer, ()) = futures::join!(register(&scene.gateway, &service, &instance), async {
+        tokio::time::sleep(QUIET).await;
+        scene.wire.release();
+    });
+    assert_eq!(id_in(&answer.ok().json(), "instanceId"), "own");
+    assert!(scene.znodes.exists(&document).await, "acknowledged and not there");
+    assert_eq!(scene.znodes.providers("stock").await.len(), 1);
+
+    let microservice = scene.path("/zoogate/microservices", &service).await;
+    scene.wire.hold_news();
+    other.delete(&format!("/microservices/{service}?force=1")).await.ok();
+    assert!(!scene.znodes.exists(&microservice).await);
+    let (again, ()) = futures::join!(create_service(&scene.gateway, "stock"), async {
+        tokio::time::sleep(QUIET).await;
+        scene.wire.release();
+    });
+    assert_eq!(again, service);
+    assert!(scene.znodes.exists(&microservice).await, "acknowledged and not there");
 }

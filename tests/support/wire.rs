@@ -65,6 +65,11 @@ impl Wire {
         self.expect(requests, true);
     }
 
+    /// Holds whatever ZooKeeper says from now on: replies and news.
+    pub fn hold_news(&self) {
+        self.state.send_modify(|state| state.replies_wait = true);
+    }
+
     /// Whether something is being held, or may be from now on.
     pub fn is_holding(&self) -> bool {
         let state = self.state.borrow();
