@@ -9,7 +9,7 @@ use super::{Registry, RegistryError};
 use crate::catalog::InstanceRecord;
 use crate::dubbo::instance_urls;
 use crate::model::{
-    Instance, InstanceDocument, InstanceKey, InstanceStatus, Microservice, Properties, Registrant,
+    Instance, InstanceDocument, InstanceKey, InstanceStatus, Microservice, Properties, Registrant, ReplicaId,
     SnapshotPart, Tenant, hex_digest,
 };
 
@@ -59,6 +59,11 @@ impl Registry {
             let most = self.options.quotas.instances;
             if record.is_none() && self.catalog.count_instances(tenant) >= most {
                 return Err(RegistryError::QuotaExceeded { what: "instances of a tenant", most });
+            }
+            if let Some(record) = &record
+                && let Some(first) = self.plan_mark_first(&registrant, record, &replica)
+            {
+                return Ok(Some(first));
             }
             let mut plan = Plan::default();
             // The microservice must not be deleted at the same moment.
@@ -181,26 +186,54 @@ impl Registry {
             let Some(record) = self.catalog.instance_record(key) else {
                 return Err(self.no_such_instance(key));
             };
+            let replica = self.replica_in_touch()?;
+            if !self.catalog.is_marked(&registrant, &replica) {
+                // Whoever marks it without having heard it would take it for silent at once.
+                self.hearing.touch(&registrant);
+            }
+            if let Some(first) = self.plan_mark_first(&registrant, &record, &replica) {
+                return Ok(Some(first));
+            }
+            let layout = &self.zookeeper.layout;
+            let mut plan = Plan::default();
+            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
             let mut instance = record.document.instance.clone();
             change(&mut instance);
             if instance == record.document.instance && !record.damaged {
-                return Ok(None);
+                // The catalog may be behind somebody who changed it through another replica.
+                plan.document.check(layout.document(&registrant), record.version);
+                return Ok(Some(plan));
             }
             instance.mod_timestamp = unix_seconds();
             let microservice = self.registered_microservice(&key.tenant, &key.service_id)?;
             let providers: BTreeSet<String> =
                 instance_urls(&microservice, &instance, &key.tenant).into_iter().collect();
             let document = InstanceDocument { instance, providers };
-            let mut plan = Plan::default();
             self.plan_document(&registrant, Some(&record), &document, &mut plan)?;
-            let replica = self.replica_in_touch()?;
-            if plan_lease(&self.catalog, &self.zookeeper.layout, &registrant, &replica, &mut plan) {
-                // Whoever marks it without having heard it would take it for silent at once.
-                self.hearing.touch(&registrant);
-            }
             Ok(Some(plan))
         })
         .await
+    }
+
+    /// What must be done before an instance can be changed that this replica has not marked. Its document begins at
+    /// version 0 again when it is unregistered and registered, so the version alone does not tell which of the two it
+    /// is that a plan was made from. The mark of this replica does: it goes with the registration, and nobody else puts
+    /// it back.
+    fn plan_mark_first(
+        &self,
+        registrant: &Registrant,
+        record: &InstanceRecord,
+        replica: &ReplicaId,
+    ) -> Option<Plan> {
+        // A lease that is not there is created with the mark in the change itself, which fails if there is another.
+        if self.catalog.marks(registrant)?.contains(replica) {
+            return None;
+        }
+        let layout = &self.zookeeper.layout;
+        let mut plan = Plan { is_preparation: true, ..Plan::default() };
+        plan.document.check(layout.document(registrant), record.version);
+        plan_lease(&self.catalog, layout, registrant, replica, &mut plan);
+        Some(plan)
     }
 
     /// Everything that takes an instance out of ZooKeeper, guarded by the version of its document.

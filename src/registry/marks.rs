@@ -23,15 +23,21 @@ impl Registry {
                 let Some(connection) = connection.filter(|connection| connection.replica == *replica) else {
                     return;
                 };
+                // A change under way relies on nobody else putting the mark of this replica back: it sees to the mark
+                // itself, or the next look does.
+                let ears: Vec<_> =
+                    batch.iter().map(|registrant| (registrant, self.hearing.ear(registrant))).collect();
+                let idle = ears.iter().filter_map(|(who, ear)| Some((*who, ear.change.try_lock().ok()?)));
+                let idle: Vec<_> = idle.collect();
                 let mut marks = Transaction::default();
-                for registrant in batch {
+                for (registrant, _) in &idle {
                     marks.create(self.zookeeper.layout.mark(registrant, replica), "");
                 }
-                if batch.len() > 1 && connection.commit(&marks).await.is_ok() {
-                    self.zookeeper.refresh(marks.changed_paths(), false).await;
+                if idle.len() > 1 && connection.commit(&marks).await.is_ok() {
+                    self.read_back(marks.changed_paths()).await;
                     return;
                 }
-                for registrant in batch {
+                for (registrant, _) in &idle {
                     self.mark(registrant).await;
                 }
             })

@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub uncertain: Vec<String>,
     /// The replica whose marks it is about. Its name ends with its session, and so does the plan.
     pub replica: Option<ReplicaId>,
+    /// Only makes the change possible that is meant: once it is committed, it is planned anew.
+    pub is_preparation: bool,
 }
 
 impl Plan {

@@ -10,7 +10,7 @@ use super::hearing::Ear;
 use super::plan::Plan;
 use super::{Registry, RegistryError};
 use crate::model::Registrant;
-use crate::zookeeper::{Cause, CommitError, Connection, Operation, Transaction};
+use crate::zookeeper::{Cause, CommitError, Connection, Operation, Place, Transaction};
 
 /// How often a change is planned anew before it is given up.
 const ATTEMPTS: u64 = 16;
@@ -93,7 +93,13 @@ impl Registry {
             if steps.is_empty() {
                 return Ok(true);
             }
+            let is_preparation = steps.is_preparation;
             match self.commit(steps).await {
+                Ok(Committed { is_seen, .. }) if is_preparation => {
+                    if !is_seen {
+                        self.catch_up().await?;
+                    }
+                }
                 Ok(Committed { documents, is_seen }) => {
                     documents.into_iter().for_each(|registrant| self.look_again(registrant));
                     return Ok(is_seen);
@@ -155,11 +161,24 @@ impl Registry {
         let documents = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
         // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
         // takes too long, the change stands all the same. Conditions alone change nothing.
-        let is_seen = changed.is_empty() || self.zookeeper.refresh(changed, false).await;
+        let is_seen = changed.is_empty() || self.read_back(changed).await;
         if !is_seen {
             log::debug!("the catalog has not caught up with a change in time");
         }
         Ok(Committed { documents, is_seen })
+    }
+
+    /// Has what was changed read into the catalog. Instances are read together with their marks: with a mark of this
+    /// replica the catalog must never show the document of one that stood there before.
+    pub(super) async fn read_back(&self, mut changed: Vec<String>) -> bool {
+        let layout = &self.zookeeper.layout;
+        let marked = changed.iter().filter_map(|path| match layout.place(path) {
+            Place::Mark(registrant @ Registrant::Instance(_), _) => Some(layout.document(&registrant)),
+            _ => None,
+        });
+        let marked: Vec<String> = marked.collect();
+        changed.extend(marked);
+        self.zookeeper.refresh(changed, false).await
     }
 
     /// Makes sure that a lapse, or another change, is decided whose outcome was unknown or has not been seen: what was

@@ -238,3 +238,49 @@ async fn what_is_registered_again_is_registered_even_if_this_replica_has_not_hea
     assert_eq!(again, service);
     assert!(scene.znodes.exists(&microservice).await, "acknowledged and not there");
 }
+
+#[tokio::test]
+async fn a_change_of_an_instance_does_not_meet_the_one_that_was_registered_in_its_place() {
+    let scene = Scene::start(|options| options).await;
+    let other = patient(&scene.root).start().await;
+    let service = create_service(&other, "stock").await;
+    // Heard by the replica that changes it or not, and met before its mark or before its change.
+    for (round, (heard, transactions)) in (0u16..).zip([(true, 1), (false, 1), (false, 2)]) {
+        let (before, after) = (100 + 2 * round, 101 + 2 * round);
+        let id = &format!("own{round}");
+        let path = format!("{}/{id}", instances(&service));
+        let first = if heard { &scene.gateway } else { &other };
+        eventually("it is registered", SOON, async || {
+            let answer = register(first, &service, &instance(id, before, 60)).await;
+            ensure(answer.status == 200, || format!("{answer:?}"))
+        })
+        .await;
+        for gateway in [&scene.gateway, &other] {
+            eventually("both know it", SOON, async || {
+                let found = gateway.get(&path).await.body;
+                ensure(found.contains(&format!(":{before}\"")), || found)
+            })
+            .await;
+        }
+        let properties = registry_path(&format!("{path}/properties"));
+        let body = json!({"properties": {"changed": format!("{round}")}});
+        let change = scene.gateway.request(Method::PUT, &properties).json(&body).patience(SESSION);
+        scene.wire.hold_requests(&vec![(Transaction, "/own"); transactions]);
+        let (answer, ()) = futures::join!(change.send(), async {
+            eventually("the change is on its way, or done", SOON, async || {
+                let changed = other.get(&path).await.body.contains("changed");
+                ensure(scene.wire.is_holding() || changed, || "it is not".into())
+            })
+            .await;
+            other.delete(&path).await.ok();
+            register(&other, &service, &instance(id, after, 60)).await.ok();
+            scene.wire.release();
+        });
+        answer.ok();
+        let document = scene.znodes.data(&scene.path("/zoogate/instances", id).await).await;
+        assert!(document.contains(&format!(":{after}\"")), "round {round}: {document}");
+        let providers = scene.znodes.urls("stock", "providers").await;
+        assert!(providers.len() == 1 && providers[0].contains(&format!(":{after}/")), "{providers:?}");
+        other.delete(&path).await.ok();
+    }
+}
