@@ -26,6 +26,26 @@ struct Committed {
     is_seen: bool,
 }
 
+/// Puts a registration in doubt when it goes without having been told of an outcome.
+struct Abandoned<'e>(Option<&'e Ear>);
+
+impl Abandoned<'_> {
+    /// Ends it, with the doubt or without.
+    fn keep_if(mut self, is_in_doubt: bool) {
+        if !is_in_doubt {
+            self.0 = None;
+        }
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(ear) = self.0 {
+            ear.set_lapsing(true);
+        }
+    }
+}
+
 /// Whether the catalog may not show what became of a change.
 pub(super) fn is_in_doubt(outcome: &Result<bool, RegistryError>) -> bool {
     matches!(outcome, Ok(false) | Err(RegistryError::OutcomeUnknown))
@@ -54,10 +74,10 @@ impl Registry {
         registrant: &Registrant,
         plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
     ) -> Result<(), RegistryError> {
+        // A client that hangs up ends this here and now, whatever has been sent.
+        let abandoned = Abandoned(Some(ear));
         let outcome = self.carry_out(registrant, plan).await;
-        if is_in_doubt(&outcome) {
-            ear.set_lapsing(true);
-        }
+        abandoned.keep_if(is_in_doubt(&outcome));
         outcome.map(drop)
     }
 
@@ -224,8 +244,13 @@ impl Registry {
 /// must not leave it half done, or a client with little patience would never get it done.
 async fn commit_all(connection: Arc<Connection>, transactions: Vec<Transaction>) -> Result<(), CommitError> {
     let steps = tokio::spawn(async move {
-        for transaction in &transactions {
-            connection.commit(transaction).await?;
+        for (index, transaction) in transactions.iter().enumerate() {
+            connection.commit(transaction).await.map_err(|error| match error {
+                CommitError::NotConnected if index > 0 => {
+                    CommitError::Unknown("the connection was lost before all of it was sent".into())
+                }
+                error => error,
+            })?;
         }
         Ok(())
     });

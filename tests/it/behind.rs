@@ -5,11 +5,11 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::fixtures::{create_service, id_in, instances, one_provider};
+use crate::fixtures::{create_service, id_in, instances, nothing, one_provider};
 use crate::support::beat::Beat;
 use crate::support::client::Answer;
 use crate::support::eventually::{ensure, eventually, throughout};
-use crate::support::gateway::{Gateway, Options, registry_path, sync_request};
+use crate::support::gateway::{Gateway, Options, accepted, registry_path, sync_request};
 use crate::support::watcher::Watcher;
 use crate::support::wire::Operation::{Reading, Transaction};
 use crate::support::wire::Wire;
@@ -115,20 +115,25 @@ async fn a_heartbeat_is_not_accepted_while_the_replica_has_not_seen_what_became_
     let scene = Scene::start(|options| {
         let options = options.set("servicecomb", "min_interval", "\"1s\"");
         let options = options.set("servicecomb", "min_times", "1");
-        options.set("zookeeper", "operation_timeout", "\"500ms\"")
+        options.set("zookeeper", "operation_timeout", "\"1s\"")
     })
     .await;
     let service = create_service(&scene.gateway, "stock").await;
-    register(&scene.gateway, &service, &instance("own", 1, 1)).await.ok();
-    let document = scene.path("/zoogate/instances", "own").await;
+    // A busy machine may not do it within so short a time at once.
+    eventually("it is registered", SOON, async || {
+        let answer = register(&scene.gateway, &service, &instance("own", 1, 4)).await;
+        ensure(answer.status == 200, || format!("{answer:?}"))
+    })
+    .await;
     scene.wire.hold_requests(&[(Transaction, "/own"), (Reading, "")]);
+    let document = scene.path("/zoogate/instances", "own").await;
     eventually("it is taken down", SOON, async || {
         ensure(!scene.znodes.exists(&document).await, || "it is there".into())
     })
     .await;
     scene.held().await;
     let heartbeat = format!("{}/own/heartbeat", instances(&service));
-    throughout("no heartbeat is accepted", 2 * QUIET, async || {
+    throughout("no heartbeat is accepted", 3 * QUIET, async || {
         let answer = scene.gateway.put(&heartbeat).await;
         ensure(answer.status != 200, || format!("{answer:?}"))
     })
@@ -283,4 +288,30 @@ async fn a_change_of_an_instance_does_not_meet_the_one_that_was_registered_in_it
         assert!(providers.len() == 1 && providers[0].contains(&format!(":{after}/")), "{providers:?}");
         other.delete(&path).await.ok();
     }
+}
+
+#[tokio::test]
+async fn a_sync_after_one_whose_client_hung_up_waits_for_what_was_sent() {
+    let scene = Scene::start(|options| options).await;
+    let (address, snapshot) = (scene.gateway.http, one_provider("demo.Echo", 1));
+    scene.gateway.synced("r", &snapshot).await;
+    scene.wire.hold_requests(&[(Transaction, "")]);
+    // It says that nothing is provided any more, and does not wait for the answer.
+    let hasty = sync_request(address, "r", &nothing()).patience(SESSION);
+    let hasty = tokio::spawn(hasty.try_send());
+    scene.held().await;
+    hasty.abort();
+    assert!(hasty.await.is_err());
+    tokio::time::sleep(QUIET).await;
+    let sync = sync_request(address, "r", &snapshot).patience(SESSION);
+    let (answer, ()) = futures::join!(sync.send(), async {
+        tokio::time::sleep(QUIET).await;
+        scene.wire.release();
+    });
+    accepted(&answer);
+    throughout("what was acknowledged stands", QUIET, async || {
+        let providers = scene.znodes.providers("demo.Echo").await;
+        ensure(providers.len() == 1, || format!("{providers:?}"))
+    })
+    .await;
 }
