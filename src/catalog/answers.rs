@@ -57,6 +57,8 @@ pub enum Registered {
 pub struct LeaseView<'v> {
     /// Whose lease it is.
     pub registrant: &'v Registrant,
+    /// The zxid of its creation; 0 while only marks of it are known.
+    pub created: i64,
     /// Which replicas have marked it.
     pub marks: &'v [ReplicaId],
     /// The replicas that live; marks of others are stale.

@@ -9,10 +9,19 @@ use crate::zookeeper::Layout;
 /// Looked through one after the other, so that nobody waits for a look at all leases.
 pub(super) const SHARDS: usize = 64;
 
+/// One lease.
+#[derive(Default)]
+pub(super) struct Lease {
+    /// The zxid of its creation; 0 while only marks of it have been read.
+    pub created: i64,
+    /// The replicas that have marked it.
+    pub marks: Vec<ReplicaId>,
+}
+
 /// The leases of all registrants and the replicas that mark them.
 pub(super) struct Leases {
     hasher: RandomState,
-    shards: Vec<HashMap<Registrant, Vec<ReplicaId>>>,
+    shards: Vec<HashMap<Registrant, Lease>>,
     /// The replicas that live.
     pub replicas: HashSet<ReplicaId>,
     /// Those of them that write the application level of Dubbo.
@@ -32,13 +41,18 @@ impl Default for Leases {
 }
 
 impl Leases {
-    /// The marks below the lease of a registrant; `None` without a lease.
-    pub fn marks(&self, registrant: &Registrant) -> Option<&Vec<ReplicaId>> {
+    /// The lease of a registrant, if it has one.
+    pub fn get(&self, registrant: &Registrant) -> Option<&Lease> {
         self.shards[self.shard_of(registrant)].get(registrant)
     }
 
-    /// The leases of one shard with their marks.
-    pub fn shard(&self, shard: usize) -> impl Iterator<Item = (&Registrant, &Vec<ReplicaId>)> {
+    /// The marks below the lease of a registrant; `None` without a lease.
+    pub fn marks(&self, registrant: &Registrant) -> Option<&Vec<ReplicaId>> {
+        self.get(registrant).map(|lease| &lease.marks)
+    }
+
+    /// The leases of one shard.
+    pub fn shard(&self, shard: usize) -> impl Iterator<Item = (&Registrant, &Lease)> {
         self.shards.get(shard).into_iter().flatten()
     }
 
@@ -47,12 +61,12 @@ impl Leases {
         self.shards.iter().map(HashMap::len).sum()
     }
 
-    /// Takes a lease as it was read; true when it was lost.
-    pub fn lease(&mut self, registrant: Registrant, exists: bool) -> bool {
+    /// Takes a lease as it was read, with the zxid of its creation; true when it was lost.
+    pub fn lease(&mut self, registrant: Registrant, created: Option<i64>) -> bool {
         let shard = self.shard_of(&registrant);
         let shard = &mut self.shards[shard];
-        if exists {
-            shard.entry(registrant).or_default();
+        if let Some(created) = created {
+            shard.entry(registrant).or_default().created = created;
             return false;
         }
         shard.remove(&registrant).is_some()
@@ -64,12 +78,12 @@ impl Leases {
         let shard = &mut self.shards[shard];
         if exists {
             // A mark may be read before its lease.
-            let marks = shard.entry(registrant).or_default();
+            let marks = &mut shard.entry(registrant).or_default().marks;
             if !marks.contains(&replica) {
                 marks.push(replica);
             }
-        } else if let Some(marks) = shard.get_mut(&registrant) {
-            marks.retain(|mark| *mark != replica);
+        } else if let Some(lease) = shard.get_mut(&registrant) {
+            lease.marks.retain(|mark| *mark != replica);
         }
     }
 
@@ -90,8 +104,8 @@ impl Leases {
 
     /// Every path that is believed to exist.
     pub fn paths(&self, layout: &Layout, paths: &mut Vec<String>) {
-        for (registrant, marks) in self.shards.iter().flatten() {
-            paths.extend(marks.iter().map(|replica| layout.mark(registrant, replica)));
+        for (registrant, lease) in self.shards.iter().flatten() {
+            paths.extend(lease.marks.iter().map(|replica| layout.mark(registrant, replica)));
             paths.push(layout.lease(registrant));
         }
         paths.extend(self.replicas.iter().map(|replica| layout.replica(replica)));

@@ -298,6 +298,11 @@ impl Catalog {
         self.state.read().leases.marks(registrant).cloned()
     }
 
+    /// The zxid of the creation of the lease of a registrant; `None` without a lease.
+    pub fn lease_created(&self, registrant: &Registrant) -> Option<i64> {
+        self.state.read().leases.get(registrant).map(|lease| lease.created)
+    }
+
     /// Whether `replica` has marked the lease of `registrant`.
     pub fn is_marked(&self, registrant: &Registrant, replica: &ReplicaId) -> bool {
         self.state.read().leases.marks(registrant).is_some_and(|marks| marks.contains(replica))
@@ -308,10 +313,11 @@ impl Catalog {
         let mut answers = Vec::new();
         for shard in 0..leases::SHARDS {
             let state = self.state.read();
-            for (registrant, marks) in state.leases.shard(shard) {
+            for (registrant, lease) in state.leases.shard(shard) {
                 let view = LeaseView {
                     registrant,
-                    marks,
+                    created: lease.created,
+                    marks: &lease.marks,
                     replicas: &state.leases.replicas,
                     time_to_live: match registrant {
                         Registrant::Sidecar(_) | Registrant::Dependency(_) => None,

@@ -135,7 +135,7 @@ impl State {
                 self.note_unreadable(&node.path, state, known);
             }
             Place::Lease(registrant) => {
-                if self.leases.lease(registrant.clone(), state.is_some()) {
+                if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid)) {
                     self.losses.push(Loss::Registration(registrant));
                 }
             }

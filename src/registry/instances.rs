@@ -97,6 +97,14 @@ impl Registry {
             let Some(record) = self.catalog.instance_record(key) else {
                 return if done { Ok(None) } else { Err(self.no_such_instance(key)) };
             };
+            let replica = self.replica_in_touch()?;
+            if !self.catalog.is_marked(&registrant, &replica) {
+                // Whoever marks it without having heard it would take it for silent at once.
+                self.hearing.touch(&registrant);
+            }
+            if let Some(first) = self.plan_mark_first(&registrant, &record, &replica) {
+                return Ok(Some(first));
+            }
             done = true;
             self.plan_unregister(&registrant, &record).map(Some)
         })
@@ -104,19 +112,21 @@ impl Registry {
     }
 
     /// Takes a sign of life of an instance. It is a write only when this replica hears the instance for the first
-    /// time. Without a connection it is accepted for as long as this replica's session can still be alive.
+    /// time. Without a connection it is accepted for as long as this replica's session can still be alive, and for half
+    /// the time to live of the instance at most.
     ///
     /// # Errors
     /// [`RegistryError::NoSuchInstance`], and [`RegistryError::NotConnected`] when another replica should be asked.
     pub async fn heartbeat(&self, key: &InstanceKey) -> Result<(), RegistryError> {
         let registrant = Registrant::Instance(key.clone());
-        let known = self.catalog.instance_record(key).is_some();
-        if known {
+        if let Some(record) = self.catalog.instance_record(key) {
             let ear = self.hearing.touch(&registrant);
             let replica = self.zookeeper.replica();
             let marked = replica.is_some_and(|replica| self.catalog.is_marked(&registrant, &replica));
             if let Some(lost) = self.zookeeper.disconnected_for() {
-                let alive = lost < self.zookeeper.session_timeout();
+                // Whoever registered it anew through another replica meanwhile has to hear it in time.
+                let alone = self.zookeeper.session_timeout().min(record.document.instance.time_to_live() / 2);
+                let alive = lost < alone;
                 // One whose silence is being acted on may be gone already.
                 return if alive && marked && !ear.is_lapsing() {
                     Ok(())
@@ -225,8 +235,7 @@ impl Registry {
         record: &InstanceRecord,
         replica: &ReplicaId,
     ) -> Option<Plan> {
-        // A lease that is not there is created with the mark in the change itself, which fails if there is another.
-        if self.catalog.marks(registrant)?.contains(replica) {
+        if self.catalog.is_marked(registrant, replica) {
             return None;
         }
         let layout = &self.zookeeper.layout;

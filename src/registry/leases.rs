@@ -45,6 +45,8 @@ struct Silence {
     listening: Instant,
     /// The marks of replicas that were gone; `None` when another one lived, so that only the own mark may go.
     dead: Option<Vec<ReplicaId>>,
+    /// The zxid of the creation of the lease: another one may have been heard by somebody since.
+    lease: i64,
 }
 
 /// What there is to do about the leases.
@@ -175,7 +177,8 @@ impl Registry {
                 // the transaction decides.
                 let since =
                     gone_since.max(heard.filter(|_| mine)).map_or(listening, |since| since.max(listening));
-                let silence = Silence { heard, listening, dead: (!elsewhere).then_some(dead) };
+                let silence =
+                    Silence { heard, listening, dead: (!elsewhere).then_some(dead), lease: lease.created };
                 (silent_for(since) >= time_to_live).then(|| (lease.registrant.clone(), Todo::Lapse(silence)))
             } else {
                 None
@@ -270,7 +273,8 @@ impl Registry {
                     return Ok(None);
                 }
                 let Some((plan, whole)) = self.plan_lapse(registrant)? else { return Ok(None) };
-                if whole && !self.knows_the_dead(registrant, silence) {
+                let is_another = self.catalog.lease_created(registrant) != Some(silence.lease);
+                if is_another || (whole && !self.knows_the_dead(registrant, silence)) {
                     return Ok(None);
                 }
                 taken_down = whole;

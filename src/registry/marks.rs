@@ -3,6 +3,7 @@
 use futures::stream::{self, StreamExt};
 
 use super::Registry;
+use super::hearing::Ear;
 use super::plan::{Plan, plan_lease};
 use crate::model::{Registrant, ReplicaId};
 use crate::zookeeper::Transaction;
@@ -27,25 +28,29 @@ impl Registry {
                 // itself, or the next look does.
                 let ears: Vec<_> =
                     batch.iter().map(|registrant| (registrant, self.hearing.ear(registrant))).collect();
-                let idle = ears.iter().filter_map(|(who, ear)| Some((*who, ear.change.try_lock().ok()?)));
+                let idle =
+                    ears.iter().filter_map(|(who, ear)| Some((*who, ear, ear.change.try_lock().ok()?)));
                 let idle: Vec<_> = idle.collect();
                 let mut marks = Transaction::default();
-                for (registrant, _) in &idle {
+                for (registrant, ..) in &idle {
                     marks.create(self.zookeeper.layout.mark(registrant, replica), "");
                 }
                 if idle.len() > 1 && connection.commit(&marks).await.is_ok() {
-                    self.read_back(marks.changed_paths()).await;
+                    if !self.read_back(marks.changed_paths()).await {
+                        // What stands beside the mark may be another registration than the one that the catalog shows.
+                        idle.iter().for_each(|(_, ear, _)| ear.set_lapsing(true));
+                    }
                     return;
                 }
-                for (registrant, _) in &idle {
-                    self.mark(registrant).await;
+                for (registrant, ear, _) in &idle {
+                    self.mark(registrant, ear).await;
                 }
             })
             .await;
     }
 
-    async fn mark(&self, registrant: &Registrant) {
-        let marked = self.settle(registrant, || {
+    async fn mark(&self, registrant: &Registrant, ear: &Ear) {
+        let marked = self.settle_heard(ear, registrant, || {
             let replica = self.replica_in_touch()?;
             let mut plan = Plan::default();
             let is_marked_anew = self.catalog.marks(registrant).is_some()

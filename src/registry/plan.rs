@@ -291,7 +291,11 @@ pub(super) fn plan_no_lease(catalog: &Catalog, layout: &Layout, registrant: &Reg
         }
         plan.document.delete(layout.lease(registrant), -1);
     } else {
-        plan.uncertain.push(layout.lease(registrant));
+        // Somebody may be putting back one that was deleted by hand: the change fails when it is there after all.
+        let lease = layout.lease(registrant);
+        plan.uncertain.push(lease.clone());
+        plan.document.create(lease.clone(), "");
+        plan.document.delete(lease, -1);
     }
 }
 
