@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod dubbo;
+mod files;
 mod listeners;
 pub mod model;
 pub mod ops;

@@ -14,6 +14,7 @@ use zookeeper_client::{
 };
 
 use super::change::Stat;
+use super::gate::Gate;
 use super::layout::{Layout, parent};
 use super::options::AccessControl;
 use super::transaction::{Cause, CommitError, Operation, Transaction};
@@ -38,6 +39,7 @@ pub struct Connection {
     layout: Layout,
     acl: AccessControl,
     deadline: Duration,
+    gate: Arc<Gate>,
     /// Bytes that the chroot adds to every path.
     pub chroot_bytes: usize,
     /// Folders that exist: they are never deleted, so seeing one once is enough.
@@ -64,10 +66,21 @@ impl Connection {
         layout: Layout,
         acl: AccessControl,
         deadline: Duration,
+        gate: Arc<Gate>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let chroot_bytes = if client.path() == "/" { 0 } else { client.path().len() };
-        Self { client, replica, layout, acl, deadline, chroot_bytes, folders: Mutex::default(), metrics }
+        Self {
+            client,
+            replica,
+            layout,
+            acl,
+            deadline,
+            gate,
+            chroot_bytes,
+            folders: Mutex::default(),
+            metrics,
+        }
     }
 
     /// Whether an operation can be sent now.
@@ -80,6 +93,26 @@ impl Connection {
     /// # Errors
     /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.
     pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
+        self.commit_all(std::slice::from_ref(transaction)).await
+    }
+
+    /// Likewise several transactions, one after the other. Only before the first has it to wait for its turn: a change
+    /// that has begun must not be refused half way.
+    ///
+    /// # Errors
+    /// That of the first transaction that fails; what comes after it is not carried out.
+    pub async fn commit_all(&self, transactions: &[Transaction]) -> Result<(), CommitError> {
+        if !self.is_usable() {
+            return Err(CommitError::NotConnected);
+        }
+        let _turn = self.gate.enter().await?;
+        for transaction in transactions {
+            self.commit_now(transaction).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_now(&self, transaction: &Transaction) -> Result<(), CommitError> {
         self.ensure_folders(transaction).await?;
         match self.try_commit(transaction).await {
             Err(CommitError::Failed { path, cause: Cause::NoNode })

@@ -178,13 +178,18 @@ pub(super) async fn heartbeat(
     };
     let registrant = match registrant {
         Ok(registrant) => registrant,
-        Err(refusal) => return answer::failure(&refusal.to_string()),
+        Err(refusal) => return answer::failure(&refusal),
     };
     match gateway.registry.hear(&registrant).await {
         Ok(report) => answer::success("ack success", report.as_ref()),
-        Err(RegistryError::OutcomeUnknown) => answer::failure("ack fail timeout"),
-        Err(error) => answer::failure(&Refusal::from(error).to_string()),
+        Err(RegistryError::OutcomeUnknown) => answer::failure(&Refusal::new("ack fail timeout")),
+        Err(error) => answer::failure(&error.into()),
     }
+}
+
+/// Refuses a request whose body, which would tell the form, is not looked at.
+pub(super) fn refuse(refusal: &Refusal) -> HttpResponse {
+    answer::failure(refusal)
 }
 
 async fn edit(
