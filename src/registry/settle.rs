@@ -175,7 +175,7 @@ impl Registry {
         }
         let changed: Vec<String> = transactions.iter().flat_map(Transaction::changed_paths).collect();
         match transactions.as_slice() {
-            [whole] => connection.commit(whole).await?,
+            [_] => connection.commit_in_turn(&transactions).await?,
             _ => commit_all(connection, transactions).await?,
         }
         let layout = &self.zookeeper.layout;
@@ -244,6 +244,6 @@ impl Registry {
 /// Commits one after the other, to the end also when nobody waits for it any more: whoever gives up on a large change
 /// must not leave it half done, or a client with little patience would never get it done.
 async fn commit_all(connection: Arc<Connection>, transactions: Vec<Transaction>) -> Result<(), CommitError> {
-    let steps = tokio::spawn(async move { connection.commit_all(&transactions).await });
+    let steps = tokio::spawn(async move { connection.commit_in_turn(&transactions).await });
     steps.await.unwrap_or_else(|error| Err(CommitError::Unknown(error.to_string())))
 }

@@ -88,31 +88,34 @@ impl Connection {
         self.client.state() == SessionState::SyncConnected
     }
 
-    /// Carries out `transaction`, after making sure that the folders of what it creates exist.
-    ///
-    /// # Errors
-    /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
-        self.commit_all(std::slice::from_ref(transaction)).await
-    }
-
-    /// Likewise several transactions, one after the other. Only before the first has it to wait for its turn: a change
+    /// Carries out `transactions`, one after the other. Only before the first they have to wait for their turn: a change
     /// that has begun must not be refused half way.
     ///
     /// # Errors
-    /// That of the first transaction that fails; what comes after it is not carried out.
-    pub async fn commit_all(&self, transactions: &[Transaction]) -> Result<(), CommitError> {
+    /// [`CommitError::Busy`] when their turn does not come in time, or that of the first transaction that fails; what
+    /// comes after it is not carried out.
+    pub async fn commit_in_turn(&self, transactions: &[Transaction]) -> Result<(), CommitError> {
         if !self.is_usable() {
             return Err(CommitError::NotConnected);
         }
         let _turn = self.gate.enter().await?;
-        for transaction in transactions {
-            self.commit_now(transaction).await?;
+        for (index, transaction) in transactions.iter().enumerate() {
+            self.commit(transaction).await.map_err(|error| match error {
+                CommitError::NotConnected if index > 0 => {
+                    CommitError::Unknown("the connection was lost before all of it was sent".into())
+                }
+                error => error,
+            })?;
         }
         Ok(())
     }
 
-    async fn commit_now(&self, transaction: &Transaction) -> Result<(), CommitError> {
+    /// Carries out `transaction` at once, after making sure that the folders of what it creates exist: for what this
+    /// replica does of its own accord, a few at a time, and must not be kept from by a crowd of requests.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.
+    pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
         self.ensure_folders(transaction).await?;
         match self.try_commit(transaction).await {
             Err(CommitError::Failed { path, cause: Cause::NoNode })

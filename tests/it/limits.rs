@@ -269,7 +269,7 @@ async fn crawl(gateway: &Gateway, number: usize) {
         }
     };
     let _ = stream.write_all(begin).await;
-    while number % 3 != 0 && stream.write_all(b"x").await.is_ok() {
+    while !number.is_multiple_of(3) && stream.write_all(b"x").await.is_ok() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     // Until the other side ends it.

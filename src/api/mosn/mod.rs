@@ -6,6 +6,8 @@ mod answer;
 mod body;
 mod edits;
 mod entry;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod identity;
 mod json;
 mod openapi;

@@ -12,6 +12,8 @@ mod discovery;
 mod error;
 mod existence;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod govern;
 mod gzip;
 mod health;
