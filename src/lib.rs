@@ -7,6 +7,9 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod dubbo;
+mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod listeners;
 pub mod model;
 pub mod ops;

@@ -4,11 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+#[cfg(feature = "jemalloc")]
 use tikv_jemallocator::Jemalloc;
 use zoogate::cli::{self, Cli, Failure};
 
 /// Gives memory back that has not been used for some seconds, from a thread of its own: after a crowd has left, nothing
 /// else happens here that could do it.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 
+use crate::api::body::Bodies;
 use crate::api::openapi::{self, Document};
 use crate::api::peer::PeerPolicy;
 use crate::api::{Gateway, mosn, servicecomb};
@@ -73,6 +74,11 @@ impl Core {
             gateway: self.gateway.clone(),
             document: web::Data::new(Document(description()?.into())),
             peers: web::Data::new(PeerPolicy::parse(proxies)?),
+            bodies: Bodies::new(
+                config.http.request_body_timeout,
+                config.http.max_body_memory,
+                Some(self.gateway.metrics.clone()),
+            ),
             mosn: web::Data::new(mosn::Limits {
                 body_bytes: config.http.max_sync_body,
                 entries: config.mosn.max_entries,
@@ -121,16 +127,23 @@ pub struct Dialects {
     document: web::Data<Document>,
     gateway: web::Data<Gateway>,
     peers: web::Data<PeerPolicy>,
+    bodies: Bodies,
     mosn: web::Data<mosn::Limits>,
     servicecomb: servicecomb::Limits,
 }
 
 impl Dialects {
+    /// From whom requests come.
+    pub fn peers(&self) -> PeerPolicy {
+        PeerPolicy::clone(&self.peers)
+    }
+
     /// Adds the routes of both dialects and what they work with.
     pub fn configure(&self, service: &mut web::ServiceConfig) {
         service
             .app_data(self.gateway.clone())
             .app_data(self.peers.clone())
+            .app_data(self.bodies.clone())
             .app_data(self.mosn.clone())
             .app_data(self.servicecomb)
             .app_data(self.document.clone())
@@ -158,6 +171,8 @@ fn zookeeper_options(config: &Config) -> zookeeper::Options {
             Acl::Creator => AccessControl::Creator,
         },
         max_transaction_bytes: settings.max_transaction_bytes,
+        max_in_flight: settings.max_in_flight,
+        max_queue_time: settings.max_queue_time,
         dubbo_root: config.dubbo.root.clone(),
         services_root: config.dubbo.services_root.clone(),
         registry_root: config.registry.root.clone(),

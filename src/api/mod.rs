@@ -1,5 +1,6 @@
 //! The HTTP front: two dialects over one registry. A dialect never imports the other.
 
+pub mod body;
 pub mod middleware;
 pub mod mosn;
 pub mod openapi;
@@ -7,10 +8,18 @@ pub mod peer;
 pub mod servicecomb;
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::HeaderValue;
 
 use crate::catalog::Catalog;
 use crate::registry::Registry;
 use crate::telemetry::Metrics;
+
+/// The value of `Retry-After`: whole seconds, rounded up, and at least one.
+fn retry_seconds(span: Duration) -> HeaderValue {
+    HeaderValue::from((span + Duration::from_millis(999)).as_secs().max(1))
+}
 
 /// What every handler works with.
 pub struct Gateway {

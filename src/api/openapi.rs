@@ -92,6 +92,12 @@ pub fn text_response(description: &str) -> Response {
     ResponseBuilder::new().description(description).content("text/plain", text).build()
 }
 
+/// The header that tells when to repeat a request.
+pub fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    header(seconds, "In how many seconds to repeat the request")
+}
+
 /// A header with a schema.
 pub fn header(schema: ObjectBuilder, description: &str) -> Header {
     let mut header = Header::new(schema);

@@ -40,13 +40,21 @@ impl PeerPolicy {
     /// in `X-Forwarded-For` that is none. IPv6 without brackets, IPv4 in its own form; `-` for a connection that has
     /// no address.
     pub fn peer_of(&self, request: &HttpRequest) -> String {
-        let Some(tcp_peer) = request.peer_addr() else { return "-".to_owned() };
+        self.address_of(request).map_or_else(|| "-".to_owned(), |address| address.to_string())
+    }
+
+    /// The same as an address; `None` for a connection that has none.
+    pub fn address_of(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let tcp_peer = request.peer_addr()?;
+        if self.trusted.is_empty() {
+            return Some(tcp_peer.ip().to_canonical());
+        }
         let forwarded: Vec<&[u8]> = request
             .headers()
             .get_all(FORWARDED_FOR)
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .collect();
-        self.effective(tcp_peer.ip(), &forwarded).to_string()
+        Some(self.effective(tcp_peer.ip(), &forwarded))
     }
 
     fn effective(&self, tcp_peer: IpAddr, forwarded: &[&[u8]]) -> IpAddr {

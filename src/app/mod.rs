@@ -16,8 +16,9 @@ use actix_web::{App as Service, HttpServer, web};
 use anyhow::Context;
 use tokio::task::JoinHandle;
 
-use crate::api::middleware::{self, Observer};
+use crate::api::middleware::{self, Admission, Bounds, Observer};
 use crate::config::Config;
+use crate::files::{self, Room};
 use crate::listeners::Listener;
 use crate::ops::{self, Ops};
 use crate::telemetry::{Metrics, Readiness};
@@ -82,12 +83,27 @@ impl App {
 
         // First, so that the probes can tell what the rest is waiting for.
         let state = web::Data::new(Ops::new(Arc::clone(&readiness), Arc::clone(&metrics)));
-        let mut probes = Running::start(ops_server(ops, state.clone(), Arc::clone(&metrics))?);
+        let workers = match config.http.workers {
+            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            workers => workers,
+        };
+        let room = connections(config.http.max_connections, workers);
+        let mut probes = Running::start(ops_server(ops, room.ops, state.clone(), Arc::clone(&metrics))?);
 
         let core = Core::start(&config, Arc::clone(&metrics), &readiness);
         state.refresh_with(core.refresh());
         state.release_with(core.release());
-        let mut server = Running::start(http_server(&config, http, core.dialects(&config)?, metrics)?);
+        let dialects = core.dialects(&config)?;
+        let bounds = Bounds {
+            requests: config.http.max_requests,
+            changes: config.http.max_changes,
+            peer_rate: config.http.peer_rate,
+            peer_burst: config.http.peer_burst,
+        };
+        let admission = Arc::new(Admission::new(bounds, dialects.peers()));
+        let forgetting = tokio::spawn(Arc::clone(&admission).forget_peers());
+        let mut server =
+            Running::start(http_server(&config, http, (workers, room.http), dialects, admission, metrics)?);
 
         let outcome = tokio::select! {
             () = &mut shutdown => Ok(()),
@@ -100,11 +116,27 @@ impl App {
         }
         core.release_watchers();
         server.stop(true).await;
+        forgetting.abort();
         core.stop().await;
         probes.stop(false).await;
         log::info!("stopped");
         outcome
     }
+}
+
+/// How many connections there may be, within the limit of open files.
+fn connections(wanted: usize, workers: usize) -> Room {
+    let limit = files::raise_limit();
+    let room = files::room(limit, workers, Room { http: wanted, ops: OPS_CONNECTIONS });
+    if room.http < wanted {
+        log::warn!(
+            "only {} connections are taken at one time, not the {wanted} of http.max_connections: the limit of open \
+             files is {}",
+            room.http,
+            limit.unwrap_or_default(),
+        );
+    }
+    room
 }
 
 fn unasked(listener: &str, ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
@@ -138,19 +170,18 @@ impl Running {
 fn http_server(
     config: &Config,
     listeners: Vec<Listener>,
+    (workers, connections): (usize, usize),
     dialects: Dialects,
+    admission: Arc<Admission>,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<Server> {
     let http = &config.http;
-    let workers = match http.workers {
-        0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-        workers => workers,
-    };
     let observer = web::Data::new(Observer {
         listener: middleware::ListenerKind::Http,
         metrics,
         timeout: http.request_timeout,
         longest_wait: config.mosn.max_wait,
+        admission: Some(admission),
     });
     let mut server = HttpServer::new(move || {
         Service::new()
@@ -160,7 +191,7 @@ fn http_server(
             .default_service(web::to(middleware::not_found))
     })
     .workers(workers)
-    .max_connections(http.max_connections.div_ceil(workers))
+    .max_connections(connections.div_ceil(workers))
     .keep_alive(http.keep_alive)
     .client_request_timeout(http.request_head_timeout)
     // Whole seconds, rounded up.
@@ -177,13 +208,19 @@ fn http_server(
 }
 
 /// The server of probes and metrics.
-fn ops_server(listener: Listener, state: web::Data<Ops>, metrics: Arc<Metrics>) -> anyhow::Result<Server> {
+fn ops_server(
+    listener: Listener,
+    connections: usize,
+    state: web::Data<Ops>,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<Server> {
     let Listener { address, socket } = listener;
     let observer = web::Data::new(Observer {
         listener: middleware::ListenerKind::Ops,
         metrics,
         timeout: OPS_TIMEOUT,
         longest_wait: Duration::ZERO,
+        admission: None,
     });
     let server = HttpServer::new(move || {
         Service::new()
@@ -194,7 +231,7 @@ fn ops_server(listener: Listener, state: web::Data<Ops>, metrics: Arc<Metrics>) 
             .default_service(web::to(middleware::not_found))
     })
     .workers(1)
-    .max_connections(OPS_CONNECTIONS)
+    .max_connections(connections)
     .disable_signals()
     .listen(socket)
     .with_context(|| format!("ops.listen: cannot serve {address}"))?;

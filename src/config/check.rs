@@ -51,12 +51,25 @@ fn check_http(config: &Config) -> Checked {
     within("http.max_connections", http.max_connections, 1..=1_000_000, "connections")?;
     lasts("http.keep_alive", http.keep_alive, SECOND..=HOUR)?;
     lasts("http.request_head_timeout", http.request_head_timeout, TENTH..=5 * MINUTE)?;
+    lasts("http.request_body_timeout", http.request_body_timeout, TENTH..=5 * MINUTE)?;
     lasts("http.request_timeout", http.request_timeout, SECOND..=10 * MINUTE)?;
     lasts("http.send_timeout", http.send_timeout, SECOND..=10 * MINUTE)?;
     lasts("http.shutdown_delay", http.shutdown_delay, Duration::ZERO..=5 * MINUTE)?;
     lasts("http.shutdown_timeout", http.shutdown_timeout, SECOND..=10 * MINUTE)?;
     within("http.trusted_proxies", http.trusted_proxies.len(), 0..=MAX_PROXIES, "networks")?;
-    within("http.max_sync_body", http.max_sync_body, KIB..=64 * MIB, "bytes")
+    within("http.max_sync_body", http.max_sync_body, KIB..=64 * MIB, "bytes")?;
+    within("http.max_body_memory", http.max_body_memory, MIB..=16 * 1024 * MIB, "bytes")?;
+    let longest_body = http.max_sync_body.max(config.servicecomb.max_body);
+    if http.max_body_memory < longest_body {
+        return Err(ConfigError::invalid(
+            "http.max_body_memory",
+            format!("{} does not hold one body of {longest_body} bytes", http.max_body_memory),
+        ));
+    }
+    within("http.max_requests", http.max_requests, 1..=1_000_000, "requests")?;
+    within("http.max_changes", http.max_changes, 1..=http.max_requests, "requests")?;
+    within("http.peer_rate", http.peer_rate, 0..=1_000_000, "requests")?;
+    within("http.peer_burst", http.peer_burst, 1..=1_000_000, "requests")
 }
 
 fn check_zookeeper(zookeeper: &ZooKeeper) -> Checked {
@@ -85,7 +98,9 @@ fn check_zookeeper(zookeeper: &ZooKeeper) -> Checked {
     } else if zookeeper.acl == Acl::Creator {
         return Err(ConfigError::invalid("zookeeper.acl", "\"creator\" needs zookeeper.auth or auth_file"));
     }
-    within("zookeeper.max_transaction_bytes", zookeeper.max_transaction_bytes, 16 * KIB..=64 * MIB, "bytes")
+    within("zookeeper.max_transaction_bytes", zookeeper.max_transaction_bytes, 16 * KIB..=64 * MIB, "bytes")?;
+    within("zookeeper.max_in_flight", zookeeper.max_in_flight, 1..=100_000, "transactions")?;
+    lasts("zookeeper.max_queue_time", zookeeper.max_queue_time, TENTH / 10..=MINUTE)
 }
 
 fn check_connect(connect: &str) -> Checked {

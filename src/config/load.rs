@@ -38,15 +38,18 @@ impl Sources {
 
 /// Merges the sources; bounds are not checked yet.
 pub(super) fn merge(sources: &Sources) -> Result<Config, ConfigError> {
+    let Some(path) = &sources.file else { return merge_text(sources, None) };
+    let unreadable = |source| ConfigError::Unreadable { key: "--config", path: path.clone(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    merge_text(sources, Some((path, &text)))
+}
+
+/// The same, with the text of the file.
+pub(super) fn merge_text(sources: &Sources, text: Option<(&Path, &str)>) -> Result<Config, ConfigError> {
     let known = Known::new()?;
     let mut builder = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-    if let Some(path) = &sources.file {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            key: "--config",
-            path: path.clone(),
-            source,
-        })?;
-        let file = File::from_str(&text, FileFormat::Toml);
+    if let Some((path, text)) = text {
+        let file = File::from_str(text, FileFormat::Toml);
         known.check_file(path, file.clone())?;
         builder = builder.add_source(file);
     }

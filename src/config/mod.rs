@@ -56,6 +56,17 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads the text of a file over the defaults, and checks the result.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    #[cfg(feature = "fuzzing")]
+    pub fn load_text(text: &str) -> Result<Self, ConfigError> {
+        let config = load::merge_text(&Sources::default(), Some((std::path::Path::new("text"), text)))?;
+        check::check(&config)?;
+        Ok(config)
+    }
+
     /// The effective configuration as TOML, secrets masked; one that was read from a file is told by its file only.
     ///
     /// # Errors

@@ -30,6 +30,9 @@ pub struct Http {
     /// How long a client may take to send the head of a request, 100 ms to 5 min.
     #[serde(with = "values::duration")]
     pub request_head_timeout: Duration,
+    /// How long a client may take to send the body of a request, 100 ms to 5 min.
+    #[serde(with = "values::duration")]
+    pub request_body_timeout: Duration,
     /// How long a whole request may take, 1 s to 10 min.
     #[serde(with = "values::duration")]
     pub request_timeout: Duration,
@@ -48,6 +51,21 @@ pub struct Http {
     /// Largest body of a sync, or of an edit, in bytes, 1 KiB to 64 MiB.
     #[serde(deserialize_with = "values::whole")]
     pub max_sync_body: usize,
+    /// Bodies that are being received or read together, in bytes, 1 MiB to 16 GiB.
+    #[serde(deserialize_with = "values::whole")]
+    pub max_body_memory: usize,
+    /// Requests being worked on at one time, 1 to 1,000,000.
+    #[serde(deserialize_with = "values::whole")]
+    pub max_requests: usize,
+    /// Those of them that may change something, 1 to `max_requests`.
+    #[serde(deserialize_with = "values::whole")]
+    pub max_changes: usize,
+    /// Requests that one address may send in a second, 0 to 1,000,000; 0: any number.
+    #[serde(deserialize_with = "values::whole")]
+    pub peer_rate: u32,
+    /// How many of them may come at once, 1 to 1,000,000.
+    #[serde(deserialize_with = "values::whole")]
+    pub peer_burst: u32,
 }
 
 /// `[ops]`: the listener of probes and metrics.
@@ -81,6 +99,12 @@ pub struct ZooKeeper {
     /// Largest transaction in bytes, 16 KiB to 64 MiB.
     #[serde(deserialize_with = "values::whole")]
     pub max_transaction_bytes: usize,
+    /// Transactions that are sent and not answered, 1 to 100,000.
+    #[serde(deserialize_with = "values::whole")]
+    pub max_in_flight: usize,
+    /// How long a change may wait until it is sent, 10 ms to 1 min.
+    #[serde(with = "values::duration")]
+    pub max_queue_time: Duration,
 }
 
 impl ZooKeeper {

@@ -6,6 +6,9 @@ pub enum RegistryError {
     /// There is no ZooKeeper session: nothing was sent, nothing was changed.
     #[error("zk not connected.")]
     NotConnected,
+    /// Too many changes wait for ZooKeeper already: nothing was sent, nothing was changed.
+    #[error("too many changes wait for zk, repeat the request later")]
+    Busy,
     /// The request was sent and no answer came: it may or may not have been carried out. Repeating it is safe.
     #[error("zk did not answer in time: the outcome is unknown, repeat the request")]
     OutcomeUnknown,

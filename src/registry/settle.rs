@@ -125,6 +125,7 @@ impl Registry {
                     return Ok(is_seen);
                 }
                 Err(CommitError::NotConnected) => return Err(RegistryError::NotConnected),
+                Err(CommitError::Busy) => return Err(RegistryError::Busy),
                 Err(CommitError::Unknown(reason)) => {
                     log::warn!("the outcome of changing {what} is unknown: {reason}");
                     return Err(RegistryError::OutcomeUnknown);
@@ -174,7 +175,7 @@ impl Registry {
         }
         let changed: Vec<String> = transactions.iter().flat_map(Transaction::changed_paths).collect();
         match transactions.as_slice() {
-            [whole] => connection.commit(whole).await?,
+            [_] => connection.commit_in_turn(&transactions).await?,
             _ => commit_all(connection, transactions).await?,
         }
         let layout = &self.zookeeper.layout;
@@ -243,16 +244,6 @@ impl Registry {
 /// Commits one after the other, to the end also when nobody waits for it any more: whoever gives up on a large change
 /// must not leave it half done, or a client with little patience would never get it done.
 async fn commit_all(connection: Arc<Connection>, transactions: Vec<Transaction>) -> Result<(), CommitError> {
-    let steps = tokio::spawn(async move {
-        for (index, transaction) in transactions.iter().enumerate() {
-            connection.commit(transaction).await.map_err(|error| match error {
-                CommitError::NotConnected if index > 0 => {
-                    CommitError::Unknown("the connection was lost before all of it was sent".into())
-                }
-                error => error,
-            })?;
-        }
-        Ok(())
-    });
+    let steps = tokio::spawn(async move { connection.commit_in_turn(&transactions).await });
     steps.await.unwrap_or_else(|error| Err(CommitError::Unknown(error.to_string())))
 }

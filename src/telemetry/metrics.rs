@@ -20,6 +20,8 @@ pub struct Metrics {
     pub http_duration: HistogramVec,
     /// `zoogate_http_requests_in_flight`
     pub http_in_flight: IntGauge,
+    /// `zoogate_shed_total{reason}`
+    pub shed: IntCounterVec,
     /// `zoogate_zk_connected`
     pub zk_connected: IntGauge,
     /// `zoogate_zk_session_epoch`
@@ -87,6 +89,12 @@ impl Metrics {
                 &["dialect", "route"],
             )?,
             http_in_flight: gauge(&registry, "http_requests_in_flight", "HTTP requests being answered.")?,
+            shed: counters(
+                &registry,
+                "shed_total",
+                "Requests that were refused because a limit was reached, by limit.",
+                &["reason"],
+            )?,
             zk_connected: gauge(
                 &registry,
                 "zk_connected",

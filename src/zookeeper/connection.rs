@@ -14,6 +14,7 @@ use zookeeper_client::{
 };
 
 use super::change::Stat;
+use super::gate::Gate;
 use super::layout::{Layout, parent};
 use super::options::AccessControl;
 use super::transaction::{Cause, CommitError, Operation, Transaction};
@@ -38,6 +39,7 @@ pub struct Connection {
     layout: Layout,
     acl: AccessControl,
     deadline: Duration,
+    gate: Arc<Gate>,
     /// Bytes that the chroot adds to every path.
     pub chroot_bytes: usize,
     /// Folders that exist: they are never deleted, so seeing one once is enough.
@@ -64,10 +66,21 @@ impl Connection {
         layout: Layout,
         acl: AccessControl,
         deadline: Duration,
+        gate: Arc<Gate>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let chroot_bytes = if client.path() == "/" { 0 } else { client.path().len() };
-        Self { client, replica, layout, acl, deadline, chroot_bytes, folders: Mutex::default(), metrics }
+        Self {
+            client,
+            replica,
+            layout,
+            acl,
+            deadline,
+            gate,
+            chroot_bytes,
+            folders: Mutex::default(),
+            metrics,
+        }
     }
 
     /// Whether an operation can be sent now.
@@ -75,7 +88,30 @@ impl Connection {
         self.client.state() == SessionState::SyncConnected
     }
 
-    /// Carries out `transaction`, after making sure that the folders of what it creates exist.
+    /// Carries out `transactions`, one after the other. Only before the first they have to wait for their turn: a change
+    /// that has begun must not be refused half way.
+    ///
+    /// # Errors
+    /// [`CommitError::Busy`] when their turn does not come in time, or that of the first transaction that fails; what
+    /// comes after it is not carried out.
+    pub async fn commit_in_turn(&self, transactions: &[Transaction]) -> Result<(), CommitError> {
+        if !self.is_usable() {
+            return Err(CommitError::NotConnected);
+        }
+        let _turn = self.gate.enter().await?;
+        for (index, transaction) in transactions.iter().enumerate() {
+            self.commit(transaction).await.map_err(|error| match error {
+                CommitError::NotConnected if index > 0 => {
+                    CommitError::Unknown("the connection was lost before all of it was sent".into())
+                }
+                error => error,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Carries out `transaction` at once, after making sure that the folders of what it creates exist: for what this
+    /// replica does of its own accord, a few at a time, and must not be kept from by a crowd of requests.
     ///
     /// # Errors
     /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.

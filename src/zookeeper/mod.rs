@@ -4,6 +4,7 @@ mod application;
 mod change;
 mod connection;
 mod feed;
+mod gate;
 mod interface_folders;
 mod layout;
 mod load;

@@ -19,6 +19,10 @@ pub struct Options {
     pub acl: AccessControl,
     /// The largest transaction that is sent, in bytes; the ensemble's `jute.maxbuffer` must be larger.
     pub max_transaction_bytes: usize,
+    /// The most transactions that are sent and not answered.
+    pub max_in_flight: usize,
+    /// The longest that one may wait until it is sent.
+    pub max_queue_time: Duration,
     /// Root of Dubbo's tree, for example `/dubbo`.
     pub dubbo_root: String,
     /// Root of Dubbo 3's applications, for example `/services`; empty when they are not to be read.

@@ -15,6 +15,7 @@ use zookeeper_client::{Client, Error, SessionInfo, SessionState};
 use super::change::{Refresh, Sink};
 use super::connection::Connection;
 use super::feed::{self, End};
+use super::gate::Gate;
 use super::layout::{Layout, parent};
 use super::options::Options;
 use super::transaction::CommitError;
@@ -45,6 +46,7 @@ pub struct ZooKeeper {
     /// Since when there is no connection; `None` while there is one.
     lost: Mutex<Option<Instant>>,
     refreshes: mpsc::Sender<Refresh>,
+    gate: Arc<Gate>,
     stop: Notify,
     stopped: Notify,
 }
@@ -66,6 +68,8 @@ impl ZooKeeper {
     ) -> Arc<Self> {
         let (refreshes, receiver) = mpsc::channel(REFRESHES);
         let layout = options.layout();
+        let shed = metrics.shed.with_label_values(&["zookeeper"]);
+        let gate = Arc::new(Gate::new(options.max_in_flight, options.max_queue_time, shed));
         let zookeeper = Arc::new(Self {
             layout,
             options,
@@ -76,6 +80,7 @@ impl ZooKeeper {
             loaded: AtomicBool::new(false),
             lost: Mutex::new(Some(Instant::now())),
             refreshes,
+            gate,
             stop: Notify::new(),
             stopped: Notify::new(),
         });
@@ -204,6 +209,7 @@ impl ZooKeeper {
             self.layout.clone(),
             self.options.acl,
             self.options.operation_timeout,
+            self.gate.clone(),
             self.metrics.clone(),
         ));
         self.prepare(&connection).await?;

@@ -131,6 +131,9 @@ pub enum CommitError {
     /// There is no session: nothing was sent.
     #[error("zookeeper is not connected")]
     NotConnected,
+    /// Too many wait already: nothing was sent.
+    #[error("too many changes wait for zookeeper")]
+    Busy,
     /// It was sent and no answer came: it may or may not have been carried out.
     #[error("zookeeper did not answer: {0}")]
     Unknown(String),

@@ -211,9 +211,11 @@ async fn past_the_limit_nobody_else_waits_and_the_snapshot_stands_all_the_same()
         // Others wait on behalf of `other`, who must not fall silent meanwhile.
         gateway.synced("other", &consumer("demo.Used")).await;
         for request in [sync(&gateway, "wait=5s", &mine), read(&gateway, "wait=5s")] {
-            let answer = request.send().await.ok();
+            let answer = request.send().await;
             let body = answer.json();
-            let is_refused = body["code"] == 1 && body["msg"].as_str().unwrap().contains("2 requests wait");
+            let is_refused = answer.status == 503
+                && body["code"] == 1
+                && body["msg"].as_str().unwrap().contains("2 requests wait");
             ensure(is_refused && answer.header("retry-after") == Some("1"), || format!("{answer:?}"))?;
         }
         ensure(watcher.deleted("/providers/").is_empty(), || format!("{:?}", watcher.seen()))

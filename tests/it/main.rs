@@ -30,6 +30,7 @@ mod foreign_znodes;
 mod govern;
 mod harness;
 mod large;
+mod limits;
 mod lists;
 mod long_poll;
 mod long_poll_crowd;

@@ -37,6 +37,8 @@ pub struct Options {
     pub extra: Vec<(String, String, String)>,
     /// Listen on ports that the system chooses. Such a gateway cannot be restarted on the same ports.
     pub any_port: bool,
+    /// The limit of open files that it is started under.
+    pub open_files: Option<u64>,
 }
 
 impl Options {
@@ -48,6 +50,7 @@ impl Options {
             time_to_live: Duration::from_secs(15),
             extra: Vec::new(),
             any_port: false,
+            open_files: None,
         }
     }
 
@@ -60,6 +63,12 @@ impl Options {
     /// Adds a setting; `value` is TOML.
     pub fn set(mut self, section: &str, key: &str, value: &str) -> Self {
         self.extra.push((section.into(), key.into(), value.into()));
+        self
+    }
+
+    /// Starts it under this limit of open files.
+    pub fn open_files(mut self, limit: u64) -> Self {
+        self.open_files = Some(limit);
         self
     }
 
@@ -84,8 +93,16 @@ impl Options {
         std::fs::write(&config, self.render(port(), port())).unwrap();
         let log = scratch.path().join("gateway.log");
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut gateway =
-            Gateway { http: nowhere, ops: nowhere, config, log, process: None, _scratch: scratch };
+        let open_files = self.open_files;
+        let mut gateway = Gateway {
+            http: nowhere,
+            ops: nowhere,
+            config,
+            log,
+            open_files,
+            process: None,
+            _scratch: scratch,
+        };
         gateway.spawn().await;
         gateway
     }
@@ -153,6 +170,7 @@ pub struct Gateway {
     pub ops: SocketAddr,
     config: PathBuf,
     log: PathBuf,
+    open_files: Option<u64>,
     process: Option<Process>,
     /// Removed last, after the process.
     _scratch: Scratch,
@@ -162,7 +180,15 @@ impl Gateway {
     async fn spawn(&mut self) {
         let _ = std::fs::remove_file(&self.log);
         let arguments = ["serve".into(), "--config".into(), self.config.clone().into()];
-        let process = self.process.insert(Process::spawn(BINARY, &arguments, &self.log));
+        let process = match self.open_files {
+            None => Process::spawn(BINARY, &arguments, &self.log),
+            Some(limit) => {
+                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+                let shell = ["-c".into(), script.into(), BINARY.into()];
+                Process::spawn("sh", &[&shell[..], &arguments[..]].concat(), &self.log)
+            }
+        };
+        let process = self.process.insert(process);
         let (http, ops) = eventually("the gateway listens", START, async || {
             if let Some(code) = process.exit_code() {
                 panic!("the gateway ended with code {code}:\n{}", process.output());
@@ -201,6 +227,11 @@ impl Gateway {
     /// Pauses it: it stays reachable and does not answer.
     pub fn pause(&self) {
         self.running().signal(Signal::STOP);
+    }
+
+    /// Lowers the limit of open files of the running process.
+    pub fn limit_open_files(&self, limit: u64) {
+        self.running().limit_open_files(limit);
     }
 
     /// Lets a paused gateway go on.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::eventually::scaled;
 
@@ -88,6 +88,12 @@ impl Process {
         let (_, fields) = stat.rsplit_once(')').unwrap();
         let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap());
         Duration::from_millis(10 * ticks.sum::<u64>())
+    }
+
+    /// Lowers the limit of open files of the child.
+    pub fn limit_open_files(&self, limit: u64) {
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        prlimit(Some(self.pid), Resource::Nofile, limit).unwrap();
     }
 
     /// Sends a signal to the child; a child that has ended is no error.

@@ -2,6 +2,8 @@
 //!
 //! One middleware does it all, since each layer would cost every request an allocation and a dispatch of its own.
 
+mod admission;
+mod refusing;
 mod request_id;
 mod uri_guard;
 
@@ -15,16 +17,19 @@ use std::time::{Duration, Instant};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{ContentType, HeaderMap, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{CONTENT_LENGTH, ContentType, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use futures::FutureExt;
 use prometheus::IntGauge;
 
+use self::admission::Admitted;
+use self::refusing::Form;
 use super::mosn;
 use crate::telemetry::Metrics;
 
+pub use admission::{Admission, Bounds};
 pub use request_id::HEADER as REQUEST_ID;
 
 /// Which dialect a listener's requests are counted for.
@@ -46,6 +51,8 @@ pub struct Observer {
     pub timeout: Duration,
     /// How much longer one may take that asks to be kept waiting.
     pub longest_wait: Duration,
+    /// Who is let in; everybody without.
+    pub admission: Option<Arc<Admission>>,
 }
 
 impl Observer {
@@ -65,6 +72,11 @@ impl Observer {
     fn may_wait(&self, request: &ServiceRequest) -> bool {
         self.listener == ListenerKind::Http && mosn::may_wait(request.path(), request.uri().query())
     }
+}
+
+/// Gives back the place of a request that from now on waits for news only: those have a limit of their own.
+pub fn leave(request: &HttpRequest) {
+    drop(request.extensions_mut().remove::<Admitted>());
 }
 
 /// What stands behind the route of requests that wait for news: how long they take says nothing of the others.
@@ -97,8 +109,9 @@ impl Ending<'_> {
     }
 }
 
-/// Names, bounds, counts and logs a request; for `from_fn`. A panic ends as a counted 500, a request that takes longer
-/// than [`Observer::timeout`] as a 408, and a target that the v4 API refuses as a 400, all in plain text.
+/// Names, bounds, counts and logs a request; for `from_fn`. A request that is not let in ends as a 429 or 503, and one
+/// that takes longer than [`Observer::timeout`] as a 408, both in the form of its dialect; a panic as a counted 500, and a
+/// target that the v4 API refuses as a 400, both in plain text.
 ///
 /// # Errors
 /// None of its own; answers for which there is no request any more travel as errors that carry their response.
@@ -108,9 +121,10 @@ pub async fn observe<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let id = request_id::of(&request);
+    let dialect = observer.dialect(request.path());
     let ending = Ending {
         observer: &observer,
-        dialect: observer.dialect(request.path()),
+        dialect,
         method: label_of(request.method()),
         id: &id,
         started: Instant::now(),
@@ -123,11 +137,29 @@ pub async fn observe<B: MessageBody + 'static>(
         return Ok(request.into_response(response).map_into_right_body());
     }
 
+    let form = Form::of(&request, dialect);
+    let mut admitted = None;
+    if let Some(admission) = &observer.admission {
+        match admission.admit(&request) {
+            Ok(place) => admitted = Some(place),
+            Err(shed) => {
+                observer.metrics.shed.with_label_values(&[shed.label()]).inc();
+                let mut response = form.shed(shed, &id);
+                close_unless_empty(&request, &mut response);
+                ending.note(None, response.status());
+                return Ok(request.into_response(response).map_into_right_body());
+            }
+        }
+    }
+
     let waits = observer.may_wait(&request);
     let mut patience = observer.timeout;
     if waits {
         patience += observer.longest_wait;
         compact(request.headers_mut());
+        if let Some(place) = admitted.take() {
+            request.extensions_mut().insert(place);
+        }
     }
     let answer = tokio::time::timeout(patience, async { next.call(request).await });
     // Nothing of the request is looked at after a panic, so nothing half-changed can be seen.
@@ -139,6 +171,9 @@ pub async fn observe<B: MessageBody + 'static>(
             }
             ending.note(route.as_deref(), response.status());
             response.headers_mut().insert(REQUEST_ID, id);
+            if response.status() == StatusCode::REQUEST_TIMEOUT {
+                close(response.response_mut());
+            }
             return Ok(response.map_into_left_body());
         }
         Ok(Ok(Err(error))) => {
@@ -147,9 +182,8 @@ pub async fn observe<B: MessageBody + 'static>(
             response
         }
         Ok(Err(_elapsed)) => {
-            let mut response = plain(StatusCode::REQUEST_TIMEOUT, "the request took too long", &id);
-            // What is left of its body must not be read as the next request.
-            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+            let mut response = form.late(&id);
+            close(&mut response);
             response
         }
         Err(_panic) => {
@@ -159,6 +193,22 @@ pub async fn observe<B: MessageBody + 'static>(
     };
     ending.note(None, error.status());
     Err(InternalError::from_response("answered by the middleware", error).into())
+}
+
+/// Ends the connection after `response`: what is left of the request's body must not be read as the next request.
+fn close<B>(response: &mut HttpResponse<B>) {
+    response.head_mut().set_connection_type(ConnectionType::Close);
+}
+
+/// Likewise after a request that was not read, if there is anything to read: a client that is turned away must not be
+/// able to keep its connection busy.
+fn close_unless_empty<B>(request: &ServiceRequest, response: &mut HttpResponse<B>) {
+    let headers = request.headers();
+    let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0")
+        && !headers.contains_key(TRANSFER_ENCODING);
+    if !is_empty {
+        close(response);
+    }
 }
 
 /// The answer to a path that nothing stands at.

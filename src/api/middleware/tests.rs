@@ -25,6 +25,7 @@ async fn send(request: test::TestRequest) -> (u16, String, String, Arc<Metrics>)
         metrics: Arc::clone(&metrics),
         timeout: Duration::from_millis(50),
         longest_wait: Duration::from_secs(1),
+        admission: None,
     };
     let app = test::init_service(
         App::new()
@@ -118,7 +119,13 @@ async fn a_malformed_target_never_reaches_a_route() {
 async fn paths_belong_to_the_dialect_whose_they_are() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let second = Duration::from_secs(1);
-    let http = Observer { listener: ListenerKind::Http, metrics, timeout: second, longest_wait: second };
+    let http = Observer {
+        listener: ListenerKind::Http,
+        metrics,
+        timeout: second,
+        longest_wait: second,
+        admission: None,
+    };
     for (path, dialect) in [
         ("/registry/info/sync", "mosn"),
         ("/pub", "mosn"),

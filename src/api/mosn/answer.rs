@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,16 +45,9 @@ pub(super) fn found(report: &SnapshotReport) -> HttpResponse {
     success("get service list succ", report)
 }
 
-/// The status is 200 also for failures: clients look at `code`.
+/// The status is 200 also for most failures: clients look at `code`.
 pub(super) fn failed(refusal: &Refusal) -> HttpResponse {
-    failure(StatusCode::OK, &refusal.to_string())
-}
-
-/// Nobody else can wait here now.
-pub(super) fn busy(refusal: &Refusal, retry_after: Duration) -> HttpResponse {
-    let mut response = failed(refusal);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
-    response
+    refusal.answer(failure)
 }
 
 /// Read as an empty snapshot, a request of another method would take everything down.

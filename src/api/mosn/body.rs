@@ -1,25 +1,16 @@
 //! Takes a body only when it is whole, is said to be JSON and keeps the limit: whatever else arrives must not be
 //! mistaken for an empty snapshot.
 
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use actix_web::web::{Bytes, Payload};
+use actix_web::http::header::CONTENT_ENCODING;
+use actix_web::web::Payload;
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::{Limits, Refusal};
+use crate::api::body::{Bodies, Body};
 
-pub(super) async fn read(request: &HttpRequest, payload: Payload, limits: &Limits) -> Result<Bytes, Refusal> {
+pub(super) async fn read(request: &HttpRequest, payload: Payload, limits: &Limits) -> Result<Body, Refusal> {
     check_content_type(request)?;
-    let too_long = || Refusal::at("body", format!("is longer than the {} bytes accepted", limits.body_bytes));
-    let announced =
-        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > limits.body_bytes) {
-        return Err(too_long());
-    }
-    payload
-        .to_bytes_limited(limits.body_bytes)
-        .await
-        .map_err(|_| too_long())?
-        .map_err(|error| Refusal::at("body", format!("could not be read: {error}")))
+    Ok(Bodies::read(request, payload, limits.body_bytes).await?)
 }
 
 fn check_content_type(request: &HttpRequest) -> Result<(), Refusal> {
@@ -44,7 +35,11 @@ mod tests {
 
     use super::*;
 
-    async fn taken(content_type: Option<&str>, body: &'static str, limit: usize) -> Result<Bytes, String> {
+    async fn taken(
+        content_type: Option<&str>,
+        body: &'static str,
+        limit: usize,
+    ) -> Result<web::Bytes, String> {
         let mut request = TestRequest::post().set_payload(body);
         if let Some(content_type) = content_type {
             request = request.insert_header(("Content-Type", content_type));
@@ -52,7 +47,8 @@ mod tests {
         let (request, mut payload) = request.to_http_parts();
         let payload = Payload::from_request(&request, &mut payload).await.unwrap();
         let limits = Limits { body_bytes: limit, ..Limits::default() };
-        read(&request, payload, &limits).await.map_err(|refusal| refusal.to_string())
+        let body = read(&request, payload, &limits).await;
+        body.map(|body| web::Bytes::copy_from_slice(&body)).map_err(|refusal| refusal.to_string())
     }
 
     #[actix_web::test]
@@ -82,7 +78,7 @@ mod tests {
     }
 
     /// What a real server makes of a request whose sender hangs up behind `sent`.
-    async fn cut_off(sent: &str) -> Result<Bytes, String> {
+    async fn cut_off(sent: &str) -> Result<(), String> {
         use std::io::Write;
 
         let (outcome, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
@@ -92,7 +88,7 @@ mod tests {
                 let outcome = outcome.clone();
                 async move {
                     let body = read(&request, payload, &Limits::default()).await;
-                    outcome.send(body.map_err(|refusal| refusal.to_string())).unwrap();
+                    outcome.send(body.map(drop).map_err(|refusal| refusal.to_string())).unwrap();
                     HttpResponse::Ok().finish()
                 }
             }))

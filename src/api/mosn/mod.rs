@@ -6,6 +6,8 @@ mod answer;
 mod body;
 mod edits;
 mod entry;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod identity;
 mod json;
 mod openapi;
@@ -18,8 +20,8 @@ mod wait;
 use std::time::Duration;
 
 use actix_web::guard::fn_guard;
-use actix_web::http::Method;
-use actix_web::web;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, web};
 
 pub use self::openapi::openapi;
 use self::refusal::Refusal;
@@ -99,6 +101,26 @@ pub fn owns(path: &str) -> bool {
 /// Whether a request may be kept waiting, for up to [`Limits::longest_wait`].
 pub fn may_wait(path: &str, query: Option<&str>) -> bool {
     query.is_some_and(|query| matches!(path, SYNC | GET) && wait::is_asked(query))
+}
+
+/// Whether the clients of `path` look for a snapshot in the answer.
+pub fn answers_snapshots(path: &str) -> bool {
+    matches!(path, SYNC | GET)
+}
+
+/// Refuses a request before it is read, in the form of a snapshot or else of an edit.
+pub fn refuse(
+    is_snapshot: bool,
+    status: StatusCode,
+    text: &str,
+    retry_after: Option<Duration>,
+) -> HttpResponse {
+    let refusal = match retry_after {
+        Some(span) => Refusal::busy(text, span),
+        None => Refusal::new(text),
+    };
+    let refusal = refusal.with_status(status);
+    if is_snapshot { answer::failed(&refusal) } else { edits::refuse(&refusal) }
 }
 
 /// The sidecars that `peer` synced for, each with whether it ever had an entry.

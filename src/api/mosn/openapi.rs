@@ -11,7 +11,7 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Required
 use utoipa::{OpenApi, ToSchema};
 
 pub(super) use self::edits::Edit;
-use crate::api::openapi::{header, operations, response};
+use crate::api::openapi::{header, operations, response, retry_after, text_response};
 use crate::model::SidecarId;
 
 #[derive(OpenApi)]
@@ -54,6 +54,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             if is_snapshot {
                 describe_waiting(operation);
             }
+            describe_limits(operation);
         }
     }
     document
@@ -93,9 +94,23 @@ fn describe_waiting(operation: &mut Operation) {
     if let Some(response) = response(operation, "200", "") {
         let tag = header(text(), "Of a success: what tells this answer from every other");
         response.headers.insert("ETag".to_owned(), tag.into());
-        let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
-        let after = header(seconds, "When too many requests wait already: in how many seconds to ask again");
-        response.headers.insert("Retry-After".to_owned(), after.into());
+    }
+}
+
+/// Says what is answered past a limit: the same form, whatever the status.
+fn describe_limits(operation: &mut Operation) {
+    let content = response(operation, "200", "").map(|success| success.content.clone());
+    for (status, description) in [
+        ("408", "The body took too long to arrive, or the request to be answered"),
+        ("429", "Too many requests come from this address"),
+        ("503", "Too many requests, changes or bodies at a time, or too many requests that wait already"),
+    ] {
+        let mut refusal = text_response(description);
+        refusal.content = content.clone().unwrap_or_default();
+        if status != "408" {
+            refusal.headers.insert("Retry-After".to_owned(), retry_after().into());
+        }
+        operation.responses.responses.insert(status.to_owned(), refusal.into());
     }
 }
 

@@ -1,7 +1,5 @@
 //! Keeps a request waiting until there is news for its sidecar: it sleeps until the catalog wakes it.
 
-use std::time::Duration;
-
 use tokio::time::{Instant, sleep_until};
 
 use super::Limits;
@@ -25,21 +23,6 @@ pub(super) enum Waiter {
     Sidecar,
 }
 
-/// How waiting ended without anything to report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// It failed.
-    Refused(Refusal),
-    /// There is no room for another one to wait; when to ask again.
-    Full(Refusal, Duration),
-}
-
-impl From<RegistryError> for End {
-    fn from(error: RegistryError) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
 /// Answers the present state of `sidecar` as soon as it is not what the client knows, or else when the time is up or
 /// this replica goes. `present` is what it was just now.
 pub(super) async fn hold(
@@ -49,7 +32,7 @@ pub(super) async fn hold(
     waiter: Waiter,
     wait: &Wait,
     present: SnapshotReport,
-) -> Result<SnapshotReport, End> {
+) -> Result<SnapshotReport, Refusal> {
     if wait.known.is_outdated_by(&present) {
         return Ok(present);
     }
@@ -76,7 +59,7 @@ pub(super) async fn hold(
             return Err(RegistryError::NotConnected.into());
         }
         let Some(report) = gateway.registry.report(sidecar) else {
-            return Err(End::Refused(never_synced(sidecar)));
+            return Err(never_synced(sidecar));
         };
         let is_over = now >= end || is_lost || catalog.listeners.is_closing();
         // Of a change that arrives in parts there will be news once it is whole.
@@ -92,9 +75,10 @@ pub(super) async fn hold(
     }
 }
 
-fn full(gateway: &Gateway, limits: &Limits, waiter: Waiter) -> End {
+fn full(gateway: &Gateway, limits: &Limits, waiter: Waiter) -> Refusal {
+    gateway.metrics.shed.with_label_values(&["waiting_polls"]).inc();
     let stands = if waiter == Waiter::Sidecar { "; the snapshot stands" } else { "" };
     let text = format!("wait: {} requests wait here already, ask again later{stands}", limits.waiting);
     // In time to be heard before it counts as silent.
-    End::Full(Refusal::new(text), gateway.registry.sidecar_time_to_live() / BEATS)
+    Refusal::busy(text, gateway.registry.sidecar_time_to_live() / BEATS)
 }

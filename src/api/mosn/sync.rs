@@ -2,10 +2,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::poll::{self, End, Waiter};
+use super::poll::{self, Waiter};
 use super::refusal::Refusal;
 use super::{Limits, answer, body, identity, known_of_peer, openapi, snapshot, wait};
 use crate::api::Gateway;
+use crate::api::middleware;
 use crate::api::peer::PeerPolicy;
 use crate::model::{SidecarId, SnapshotReport};
 use crate::registry::{RegistryError, Synced};
@@ -55,15 +56,15 @@ pub(super) async fn sync_and_wait(
     let synced = Box::pin(apply(&request, payload, &gateway, &peer, &limits)).await;
     let outcome = match (synced, wait) {
         (Ok(Synced { report, changed: false }), Some(wait)) => {
+            middleware::leave(&request);
             let sidecar = report.registrant.clone();
             poll::hold(&gateway, &limits, &sidecar, Waiter::Sidecar, &wait, report).await
         }
-        (synced, _) => synced.map(|synced| synced.report).map_err(End::Refused),
+        (synced, _) => synced.map(|synced| synced.report),
     };
     match outcome {
         Ok(report) => answer::synced(&report),
-        Err(End::Refused(refusal)) => refused(&peer, &refusal),
-        Err(End::Full(refusal, retry_after)) => answer::busy(&refusal, retry_after),
+        Err(refusal) => refused(&peer, &refusal),
     }
 }
 
@@ -101,15 +102,15 @@ pub(super) async fn get(
     }) {
         Ok((report, None)) => Ok(report),
         Ok((report, Some(wait))) => {
+            middleware::leave(&request);
             let sidecar = report.registrant.clone();
             poll::hold(&gateway, &limits, &sidecar, Waiter::Reader, &wait, report).await
         }
-        Err(refusal) => Err(End::Refused(refusal)),
+        Err(refusal) => Err(refusal),
     };
     let mut response = match outcome {
         Ok(report) => answer::found(&report),
-        Err(End::Refused(refusal)) => answer::failed(&refusal),
-        Err(End::Full(refusal, retry_after)) => answer::busy(&refusal, retry_after),
+        Err(refusal) => answer::failed(&refusal),
     };
     if let Some(stale_for) = gateway.catalog.stale_for() {
         answer::mark_stale(&mut response, stale_for);

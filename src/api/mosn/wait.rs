@@ -50,7 +50,11 @@ pub(super) fn is_asked(query: &str) -> bool {
 
 /// What the request asks to wait for; `None` when it is no long poll.
 pub(super) fn read(request: &HttpRequest, limits: &Limits) -> Result<Option<Wait>, Refusal> {
-    let query = request.query_string();
+    read_query(request.query_string(), request.headers(), limits)
+}
+
+/// The same of a query and the headers that belong to it.
+pub(super) fn read_query(query: &str, headers: &HeaderMap, limits: &Limits) -> Result<Option<Wait>, Refusal> {
     let Some(span) = parameter(query, WAIT)? else { return Ok(None) };
     let longest = limits.longest_wait;
     let out_of_bounds = || {
@@ -65,7 +69,7 @@ pub(super) fn read(request: &HttpRequest, limits: &Limits) -> Result<Option<Wait
     let version = parameter(query, VERSION)?.map(|text| {
         text.parse().map_err(|_| Refusal::at(VERSION, format!("{text:?} is not a whole number")))
     });
-    let known = Known { version: version.transpose()?, tokens: tokens(request.headers()) };
+    let known = Known { version: version.transpose()?, tokens: tokens(headers) };
     Ok(Some(Wait { span, known }))
 }
 

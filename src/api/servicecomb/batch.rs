@@ -88,20 +88,20 @@ async fn collect<K>(elements: &[Element<K>], find: impl Fn(&K) -> Result<Found, 
 
 /// What a request asks for.
 #[derive(Debug)]
-struct Wanted {
+pub struct Wanted {
     services: Vec<Element<ServiceKey>>,
     instances: Vec<Element<InstanceKey>>,
 }
 
 /// One element of a request: what to find, and what the client has seen of it.
 #[derive(Debug)]
-struct Element<K> {
+pub struct Element<K> {
     key: K,
     seen: Seen,
 }
 
 impl Wanted {
-    fn read(tenant: &Tenant, body: &Object<'_>, most: usize) -> Result<Self, ApiError> {
+    pub fn read(tenant: &Tenant, body: &Object<'_>, most: usize) -> Result<Self, ApiError> {
         for name in ["services", "instances"] {
             rules::check_length(name, body.length(name), most)?;
         }

@@ -27,7 +27,7 @@ const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 
 /// What one consumer of a request uses.
 #[derive(Debug)]
-struct Wish {
+pub struct Wish {
     consumer: MicroserviceKey,
     providers: BTreeSet<ServiceKey>,
 }
@@ -113,7 +113,11 @@ async fn change(
     Ok(answer)
 }
 
-fn read(tenant: &Tenant, element: &Object<'_>, may_be_empty: bool) -> Result<Wish, ApiError> {
+/// Reads what one consumer uses.
+///
+/// # Errors
+/// 400001, with the name of the field.
+pub fn read(tenant: &Tenant, element: &Object<'_>, may_be_empty: bool) -> Result<Wish, ApiError> {
     let consumer = element.required_object("consumer")?;
     let service = ServiceKey {
         tenant: tenant.clone(),

@@ -1,9 +1,10 @@
 //! The errors of the v4 API, and the one place where the registry's and the catalog's errors become its codes.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::Type;
@@ -11,8 +12,12 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::response::JSON_TYPE;
+use crate::api::retry_seconds;
 use crate::catalog::FindError;
 use crate::registry::RegistryError;
+
+/// When to repeat what came at a bad time.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The codes that this dialect answers with. The first three digits are the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +135,36 @@ pub struct ApiError {
     /// What exactly is wrong, with the name of the field if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// Another status than that of the code.
+    #[serde(skip)]
+    #[schema(ignore)]
+    status: Option<StatusCode>,
+    /// How soon to repeat the request.
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     /// The error `code`, because of `detail`.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, error_message: code.message(), detail: detail.into() }
+        let retry_after = (code == Code::Unavailable).then_some(SOON);
+        Self { code, error_message: code.message(), detail: detail.into(), status: None, retry_after }
+    }
+
+    /// There is no room for the request now.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self::refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, detail)
+    }
+
+    /// The error `code` with another status than its own.
+    pub fn refusal(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
+        Self { status: Some(status), ..Self::new(code, detail) }
+    }
+
+    /// The same with another time after which to repeat the request.
+    pub fn retry_after(self, span: Duration) -> Self {
+        Self { retry_after: Some(span), ..self }
     }
 
     /// A parameter, header or body is not acceptable because of `detail`.
@@ -171,8 +200,11 @@ impl fmt::Display for ApiError {
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         use RegistryError as E;
+        if error == E::Busy {
+            return Self::busy(error.to_string());
+        }
         let code = match &error {
-            E::NotConnected | E::OutcomeUnknown | E::Contended(_) => Code::Unavailable,
+            E::NotConnected | E::Busy | E::OutcomeUnknown | E::Contended(_) => Code::Unavailable,
             E::Refused(_) => Code::Internal,
             E::TooLarge { .. } | E::ReadOnly(_) => Code::InvalidParameters,
             E::NoSuchMicroservice(_) => Code::NoSuchMicroservice,
@@ -200,12 +232,15 @@ impl From<FindError> for ApiError {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        self.code.status()
+        self.status.unwrap_or_else(|| self.code.status())
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code()).json(self);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON_TYPE));
+        if let Some(span) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, retry_seconds(span));
+        }
         response
     }
 }
@@ -240,6 +275,19 @@ mod tests {
             assert_eq!(u32::from(answer.status_code().as_u16()), code / 1000, "{text}");
             assert_eq!(answer.detail, text);
         }
+    }
+
+    #[test]
+    fn what_comes_at_a_bad_time_is_told_when_to_come_again() {
+        let answer = |error: RegistryError| {
+            let response = ApiError::from(error).error_response();
+            let after = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+            (response.status().as_u16(), after)
+        };
+        let soon = Some("1".to_owned());
+        assert_eq!(answer(RegistryError::Busy), (503, soon.clone()));
+        assert_eq!(answer(RegistryError::NotConnected), (500, soon));
+        assert_eq!(answer(RegistryError::Refused("x".into())), (500, None));
     }
 
     #[test]

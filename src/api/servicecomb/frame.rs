@@ -43,19 +43,24 @@ pub async fn frame(
         .flatten();
     let mut answer = gzip::compress(answer).await;
     let is_cross_origin = cors::is_cross_origin(answer.request().headers());
+    dress(answer.response_mut(), is_cross_origin);
+    if let Some(staleness) = staleness {
+        mark_stale(answer.headers_mut(), u64::try_from(staleness.as_millis()).unwrap_or(u64::MAX));
+    }
+    Ok(answer)
+}
+
+/// Adds what every answer of this dialect carries.
+pub fn dress<B>(answer: &mut HttpResponse<B>, is_cross_origin: bool) {
     let status = answer.status();
     // The Java client compares the names of headers letter by letter.
-    answer.response_mut().head_mut().set_camel_case_headers(true);
+    answer.head_mut().set_camel_case_headers(true);
     let headers = answer.headers_mut();
     headers.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     headers.insert(RESPONSE_STATUS, HeaderValue::from(status.as_u16()));
     if is_cross_origin {
         cors::allow(headers);
     }
-    if let Some(staleness) = staleness {
-        mark_stale(headers, u64::try_from(staleness.as_millis()).unwrap_or(u64::MAX));
-    }
-    Ok(answer)
 }
 
 /// Answers a path that does not exist.

@@ -110,7 +110,10 @@ async fn beat(gateway: &Gateway, key: &InstanceKey) -> Result<(), ApiError> {
 }
 
 /// The instances that `body` names, each once, in the order of their first mention.
-fn keys(tenant: &Tenant, body: &Object<'_>, most: usize) -> Result<Vec<InstanceKey>, ApiError> {
+///
+/// # Errors
+/// 400001 when there are none, or more than `most`.
+pub fn keys(tenant: &Tenant, body: &Object<'_>, most: usize) -> Result<Vec<InstanceKey>, ApiError> {
     rules::check_length("instances", body.length("instances"), most)?;
     let elements = body.objects("instances")?;
     if elements.is_empty() {

@@ -12,6 +12,8 @@ mod discovery;
 mod error;
 mod existence;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod govern;
 mod gzip;
 mod health;
@@ -34,11 +36,15 @@ mod validate;
 mod watcher;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::{middleware, rt, web};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError, middleware, rt, web};
 
+use self::error::{ApiError, Code};
 use crate::catalog::Lane;
 
+pub use cors::is_cross_origin;
 pub use limits::Limits;
 pub use openapi::openapi;
 
@@ -61,6 +67,23 @@ pub fn configure(config: &mut web::ServiceConfig) {
             .configure(govern_routes)
             .default_service(web::to(frame::not_found)),
     );
+}
+
+/// Refuses a request before it is read, in the form of this dialect.
+pub fn refuse(
+    is_cross_origin: bool,
+    status: StatusCode,
+    text: &str,
+    retry_after: Option<Duration>,
+) -> HttpResponse {
+    let code = if retry_after.is_some() { Code::Unavailable } else { Code::InvalidParameters };
+    let mut error = ApiError::refusal(status, code, text);
+    if let Some(span) = retry_after {
+        error = error.retry_after(span);
+    }
+    let mut response = error.error_response();
+    frame::dress(&mut response, is_cross_origin);
+    response
 }
 
 fn routes(config: &mut web::ServiceConfig) {

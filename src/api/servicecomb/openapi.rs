@@ -16,7 +16,7 @@ use super::{
     batch, dependencies, discovery, existence, govern, health, heartbeat, instances, microservices, schemas,
     tags, watcher,
 };
-use crate::api::openapi::{header, header_named, operations, response, text_response};
+use crate::api::openapi::{header, header_named, operations, response, retry_after, text_response};
 use crate::model::InstanceStatus;
 
 pub use answers::{
@@ -108,11 +108,22 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     for (name, description) in [
         ("NoSuchPath", "The path belongs to no operation: a part of it is empty or a dot segment"),
         ("WrongMethod", "The path belongs to another operation: a part of it is empty or a dot segment"),
-        ("RegistryFailure", "500003, or 500011: ZooKeeper is away or busy, and repeating is safe"),
+        ("RegistryFailure", "500003, or 500011: ZooKeeper is away, and repeating is safe"),
+        ("TooLate", "The body took too long to arrive, or the request to be answered"),
+        ("TooManyRequests", "500011: too many requests come from this address"),
+        ("Busy", "500011: too many requests, changes, bodies or watchers at a time"),
     ] {
         let mut response = text_response(description);
-        if name == "RegistryFailure" {
-            allow_error(&mut response);
+        match name {
+            "NoSuchPath" | "WrongMethod" => {}
+            "RegistryFailure" => allow_error(&mut response),
+            _ => {
+                response.content.clear();
+                allow_error(&mut response);
+            }
+        }
+        if matches!(name, "RegistryFailure" | "TooManyRequests" | "Busy") {
+            response.headers.insert("Retry-After".to_owned(), retry_after().into());
         }
         frame(&mut response);
         components.responses.insert(name.to_owned(), response.into());
@@ -184,7 +195,14 @@ fn surround(path: &str, item: &mut PathItem) {
                 frame(response);
             }
         }
-        for (status, name) in [("404", "NoSuchPath"), ("405", "WrongMethod"), ("500", "RegistryFailure")] {
+        for (status, name) in [
+            ("404", "NoSuchPath"),
+            ("405", "WrongMethod"),
+            ("408", "TooLate"),
+            ("429", "TooManyRequests"),
+            ("500", "RegistryFailure"),
+            ("503", "Busy"),
+        ] {
             let reference = Ref::from_response_name(name);
             operation.responses.responses.insert(status.to_owned(), reference.into());
         }

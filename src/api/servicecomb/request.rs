@@ -1,20 +1,15 @@
 //! What every request brings along: the tenant, the ids in its path and its bounded body.
 
-use std::time::Duration;
-
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
-use bytes::BytesMut;
-use futures::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::error::ApiError;
+use super::error::{ApiError, Code};
 use super::json;
 use super::validate::{self, Rule};
+use crate::api::body::{Bodies, BodyError};
 use crate::model::{InstanceKey, Tenant};
-
-/// How long a client may take to send a body.
-const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The tenant that `request` speaks for.
 ///
@@ -95,35 +90,19 @@ pub fn path_texts(
 /// Reads the whole body as JSON.
 ///
 /// # Errors
-/// 400001 when it is longer than `limit` bytes, breaks off, takes too long or is not JSON.
+/// 400001 when it is longer than `limit` bytes, breaks off, takes too long or is not JSON; 503 when there is no room for
+/// it.
 pub async fn body(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Value, ApiError> {
-    let announced = request
-        .headers()
-        .get(actix_web::http::header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let bytes = tokio::time::timeout(BODY_DEADLINE, collect(payload, limit))
-        .await
-        .map_err(|_| ApiError::field("body", "did not arrive in time"))??;
-    json::parse(&bytes)
-}
-
-async fn collect(mut payload: web::Payload, limit: usize) -> Result<BytesMut, ApiError> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| ApiError::field("body", error))?;
-        if bytes.len() + chunk.len() > limit {
-            return Err(too_large());
+    let body = Bodies::read(request, payload, limit).await.map_err(|error| match error {
+        BodyError::TooLong(_) => ApiError::invalid("http: request body too large"),
+        BodyError::NoRoom => ApiError::busy(format!("body: {error}")),
+        BodyError::Late(_) => {
+            let detail = format!("body: {error}");
+            ApiError::refusal(StatusCode::REQUEST_TIMEOUT, Code::InvalidParameters, detail)
         }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
-}
-
-fn too_large() -> ApiError {
-    ApiError::invalid("http: request body too large")
+        BodyError::Broken(error) => ApiError::field("body", error),
+    })?;
+    json::parse(&body)
 }
 
 #[cfg(test)]

@@ -217,7 +217,11 @@ fn summarise(answer: &mut HttpResponse, summary: &str) {
     }
 }
 
-fn read(schema: &Object<'_>) -> Result<SchemaDocument, ApiError> {
+/// Reads a schema.
+///
+/// # Errors
+/// 400001, with the name of the field.
+pub fn read(schema: &Object<'_>) -> Result<SchemaDocument, ApiError> {
     Ok(SchemaDocument {
         summary: schema.checked_text("summary", rules::SUMMARY)?,
         schema: schema.checked_text("schema", rules::SCHEMA)?,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use actix_ws::{CloseCode, CloseReason};
 use tokio::time::timeout;
@@ -12,7 +11,6 @@ use tokio::time::timeout;
 use super::error::ApiError;
 use super::limits::Limits;
 use super::request;
-use super::response;
 use super::socket::{Heard, PING, Socket, WRITE, reason};
 use crate::api::Gateway;
 use crate::catalog::{Lane, Watch, Watchers};
@@ -38,7 +36,6 @@ const INSTANCE_GONE: u16 = 4001;
                 `key` and `instance`. For an unknown consumer one frame says `service does not exist`"
         ),
         (status = 400, description = "400001, also when it is no WebSocket handshake"),
-        (status = 503, description = "There are too many watchers", body = String, content_type = "text/plain"),
     )
 )]
 pub async fn watch(
@@ -62,7 +59,10 @@ pub async fn watch(
     let watchers = &gateway.catalog.watchers;
     let watch = match watchers.watch(&tenant, &consumer, Limits::of(&request).watchers, &lane) {
         Ok(watch) => watch,
-        Err(error) => return Ok(response::text(StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+        Err(error) => {
+            gateway.metrics.shed.with_label_values(&["watchers"]).inc();
+            return Err(ApiError::busy(error.to_string()));
+        }
     };
     let (answer, socket) = Socket::open(&request, payload, PING, Some(watch.changes()))?;
     rt::spawn(attend(socket, watch, watchers.clone()));

@@ -39,7 +39,9 @@ impl InstanceAddress {
             return None;
         }
         let port = port.parse().ok().filter(|port| *port != 0)?;
-        Some(Self { application: application.to_owned(), host: host.to_owned(), port })
+        let address = Self { application: application.to_owned(), host: host.to_owned(), port };
+        // Of a number that is spelled in another way a path would be made that was never written.
+        (address.to_string() == text).then_some(address)
     }
 
     /// The name of the znode, as Dubbo makes it: `host:port`, without brackets around an IPv6 literal.
@@ -100,6 +102,13 @@ mod tests {
         }
         for text in ["", "shop", "shop/", "/h:1", "shop/h", "shop/:1", "shop/h:0", "shop/h:x", "shop/h:70000"]
         {
+            assert_eq!(InstanceAddress::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_spelled_in_another_way_is_none() {
+        for text in ["shop/h:00880", "shop/h:+880"] {
             assert_eq!(InstanceAddress::parse(text), None, "{text}");
         }
     }

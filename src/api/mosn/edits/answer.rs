@@ -53,10 +53,10 @@ pub(super) fn done(form: Form, call: Call, report: &SnapshotReport) -> HttpRespo
 
 pub(super) fn failed(form: Form, call: Call, refusal: &Refusal) -> HttpResponse {
     let text = format!("{}{refusal}", call.failure());
-    match form {
-        Form::Mainline => respond(StatusCode::OK, &MainlineAnswer { err_no: 1, err_msg: &text }),
-        Form::FirstGeneration => failure(&text),
-    }
+    refusal.answer(|status, _| match form {
+        Form::Mainline => respond(status, &MainlineAnswer { err_no: 1, err_msg: &text }),
+        Form::FirstGeneration => refuse(status, &text),
+    })
 }
 
 /// A success of the first generation.
@@ -69,8 +69,8 @@ pub(super) fn success(msg: &str, report: Option<&SnapshotReport>) -> HttpRespons
 }
 
 /// A failure of the first generation.
-pub(super) fn failure(msg: &str) -> HttpResponse {
-    refuse(StatusCode::OK, msg)
+pub(in crate::api::mosn) fn failure(refusal: &Refusal) -> HttpResponse {
+    refusal.answer(refuse)
 }
 
 /// To a request of another method; its body, which would tell the form, is not looked at.

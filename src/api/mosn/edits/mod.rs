@@ -15,7 +15,11 @@ use super::{Limits, identity};
 use crate::api::Gateway;
 use crate::api::peer::PeerPolicy;
 use crate::dubbo::Side;
+#[cfg(feature = "fuzzing")]
+use crate::model::{Consumer, Provider};
 use crate::model::{SidecarId, SnapshotReport};
+#[cfg(feature = "fuzzing")]
+use crate::registry::Edit;
 use crate::registry::RegistryError;
 
 /// One of the four calls.
@@ -178,13 +182,38 @@ pub(super) async fn heartbeat(
     };
     let registrant = match registrant {
         Ok(registrant) => registrant,
-        Err(refusal) => return answer::failure(&refusal.to_string()),
+        Err(refusal) => return answer::failure(&refusal),
     };
     match gateway.registry.hear(&registrant).await {
         Ok(report) => answer::success("ack success", report.as_ref()),
-        Err(RegistryError::OutcomeUnknown) => answer::failure("ack fail timeout"),
-        Err(error) => answer::failure(&Refusal::from(error).to_string()),
+        Err(RegistryError::OutcomeUnknown) => answer::failure(&Refusal::new("ack fail timeout")),
+        Err(error) => answer::failure(&error.into()),
     }
+}
+
+/// Reads the body of any of the four calls, and shows what it asks to be added.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read_any(
+    call: u8,
+    body: &[u8],
+    peer: &str,
+    limits: &Limits,
+    provider: impl FnOnce(&Provider),
+    consumer: impl FnOnce(&Consumer),
+) {
+    const CALLS: [Call; 4] = [Call::Publish, Call::Unpublish, Call::Subscribe, Call::Unsubscribe];
+    let (_, Ok(asked)) = body::read(body, CALLS[usize::from(call) % 4], peer, limits) else { return };
+    match asked.edit {
+        Edit::Provide(added) => provider(&added),
+        Edit::Consume(added) => consumer(&added),
+        Edit::Remove(_) => {}
+    }
+    let _ = asked.claim.registrant(peer);
+}
+
+/// Refuses a request whose body, which would tell the form, is not looked at.
+pub(super) fn refuse(refusal: &Refusal) -> HttpResponse {
+    answer::failure(refusal)
 }
 
 async fn edit(
