@@ -1,0 +1,3 @@
+//! Judges the history of a run.
+
+pub mod expectations;
