@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use reqwest::Method;
 use tokio::time::{Instant, sleep};
 
-use crate::checker::bounds::{Bounds, micros};
+use crate::checker::bounds::Bounds;
 use crate::checker::expectations::Expectations;
 use crate::checker::{Case, Rule, Violation, agreement, check};
 use crate::clients::Load;
@@ -25,13 +25,15 @@ use crate::observer;
 use crate::report::Report;
 use crate::resources::Resources;
 use crate::support::client::Request;
-use crate::world::{LONGEST_HOLD, SESSION, Setup, TIME_TO_LIVE, World};
+use crate::world::{SESSION, Setup, TIME_TO_LIVE, World};
 
 /// Load before the fault, and how much of its beginning does not count for its rate.
 const WARM: Duration = Duration::from_secs(6);
 const WARMING: Duration = Duration::from_secs(1);
 /// Strictly judged load after everything has settled, beyond the staleness that is allowed.
 const AFTER: Duration = Duration::from_secs(4);
+/// How long the gateways of a run hold mass silence at most.
+const LONGEST_HOLD: Duration = Duration::from_secs(6);
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(100);
 /// A driver that was held up for longer than this, times the patience, says nothing about anybody else.
@@ -285,10 +287,4 @@ impl Drop for Watching {
 /// `moment` in seconds.
 pub fn seconds(moment: Moment) -> f64 {
     moment as f64 / SECOND as f64
-}
-
-/// The time that a run takes at least.
-pub fn least_time(expectations: &Expectations) -> Duration {
-    let staleness = Duration::from_micros(bounds(0).staleness);
-    WARM + expectations.lasts + staleness + AFTER + Duration::from_micros(micros(SESSION))
 }
