@@ -90,6 +90,11 @@ impl Process {
         Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
+    /// The id of the child.
+    pub fn id(&self) -> Pid {
+        self.pid
+    }
+
     /// Sends a signal to the child; a child that has ended is no error.
     pub fn signal(&self, signal: Signal) {
         let _ = kill_process(self.pid, signal);
