@@ -34,10 +34,10 @@ pub struct Effect {
     pub span: Span,
     /// When it was invoked.
     pub start: Moment,
+    /// By when it must have taken effect; never, if its outcome is unknown.
+    pub end: Moment,
     /// Its value.
     pub value: Option<String>,
-    /// Whether it was acknowledged.
-    pub acked: bool,
 }
 
 /// One register of one registrant.
@@ -147,7 +147,8 @@ fn register(history: &History, who: &str, field: Field) -> Register {
     let effects = writes.iter().enumerate().map(|(index, (start, end, value, acked))| {
         let next = writes.partition_point(|(other, ..)| other < end).max(index + 1);
         let until = if *acked { earliest_end[next] } else { Moment::MAX };
-        Effect { span: Span { from: *start, until }, start: *start, value: value.clone(), acked: *acked }
+        let end = if *acked { *end } else { Moment::MAX };
+        Effect { span: Span { from: *start, until }, start: *start, end, value: value.clone() }
     });
     Register { effects: effects.collect() }
 }

@@ -18,6 +18,9 @@ use crate::history::{Kind, Outcome, View};
 /// Of all finds, how many in a hundred ask for several groups at once.
 const BATCHES: u32 = 15;
 
+/// The `rev` that is sent after an answer without one.
+const NOTHING: &str = "0";
+
 /// A running client.
 pub struct Finder {
     name: String,
@@ -48,7 +51,9 @@ impl Finder {
             let draft = if is_batch { self.batch() } else { self.find() };
             let Some(operation) = self.caller.try_call(gateway, draft).await else { continue };
             if operation.outcome == Outcome::Ok {
-                for view in operation.views {
+                // What has not changed is held already; the answer to a batch does not repeat its `rev`.
+                let news = operation.views.into_iter().filter(|view| !view.rev.is_empty());
+                for view in news {
                     self.held.insert(view.group.clone(), view);
                 }
             }
@@ -104,7 +109,9 @@ fn found(reply: &Reply, held: View) -> Meaning {
     match reply.status {
         304 => {}
         200 => view.entries = answers::entries(&reply.body["instances"]),
-        _ if answers::is_empty_group(&reply.body) => view.entries.clear(),
+        _ if answers::is_empty_group(&reply.body) => {
+            view = View { entries: Vec::new(), rev: NOTHING.into(), ..view };
+        }
         _ => return answers::not_found(reply),
     }
     let mut meaning = Meaning::plain(Outcome::Ok, "");
@@ -129,13 +136,14 @@ fn found_many(reply: &Reply, held: &[View]) -> Meaning {
         view.entries = answers::entries(&updated["instances"]);
         meaning.views.push(view);
     }
-    meaning.views.extend(list(&services["notModified"]).iter().filter_map(view));
+    let same = list(&services["notModified"]);
+    meaning.views.extend(same.iter().filter_map(view).map(|held| View { rev: String::new(), ..held }));
     for failed in list(&services["failed"]) {
         if answers::is_empty_group(&failed["error"]) {
             let empty = list(&failed["indexes"]).iter().filter_map(view).collect::<Vec<_>>();
             meaning.views.extend(empty.into_iter().map(|held| View {
                 entries: Vec::new(),
-                rev: String::new(),
+                rev: NOTHING.into(),
                 ..held
             }));
         } else {

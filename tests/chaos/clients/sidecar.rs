@@ -83,7 +83,7 @@ impl Sidecar {
     }
 
     fn draft(&self) -> Draft {
-        let consumed = self.consumed();
+        let consumed = if self.payload.is_some() { self.consumed() } else { Vec::new() };
         let payload = self.payload.map(|payload| payload.to_string());
         let status = payload.is_some().then(|| "UP".to_owned());
         Draft {
