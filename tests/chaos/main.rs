@@ -27,6 +27,7 @@ mod random;
 mod report;
 mod resources;
 mod run;
+mod summary;
 mod wire_format;
 mod world;
 
@@ -37,7 +38,9 @@ use clap::Parser;
 
 use faults::Scale;
 use report::summary;
-use run::{Plan, Verdict, run};
+use run::{Plan, run};
+use summary::{Row, Summary};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Faults in a whole ensemble under load.
 #[derive(Debug, Parser)]
@@ -75,8 +78,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match start(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -84,17 +86,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(arguments: &Arguments) -> anyhow::Result<bool> {
+fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(directory) = &arguments.judge {
         let violations = run::judge_again(directory)?;
         for violation in &violations {
             println!("{:8.2} s {}: {}", run::seconds(violation.at), violation.rule, violation.what);
         }
-        return Ok(violations.is_empty());
+        return Ok(ExitCode::from(u8::from(!violations.is_empty())));
     }
     let into = arguments.into.clone().unwrap_or_else(place);
     if arguments.mutants || !arguments.mutant.is_empty() {
-        return mutants::run_all(&arguments.mutant, arguments.seed, &into);
+        let noticed = mutants::run_all(&arguments.mutant, arguments.seed, &into)?;
+        return Ok(ExitCode::from(u8::from(!noticed)));
     }
     let scale = if arguments.full { Scale::Full } else { Scale::Short };
     let chosen: Vec<&str> = match arguments.fault.as_slice() {
@@ -103,21 +106,39 @@ fn start(arguments: &Arguments) -> anyhow::Result<bool> {
         some => some.iter().map(String::as_str).collect(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut lines = Vec::new();
-    let mut good = true;
+    let mut all = Summary::default();
     for fault in chosen {
         for seed in arguments.seed..arguments.seed + arguments.seeds {
             let directory = into.join(format!("{fault}-{seed}"));
             let plan = Plan { fault: fault.to_owned(), scale, seed, directory };
-            let verdict = runtime.block_on(run(&plan))?;
-            good &= matches!(verdict, Verdict::Passed | Verdict::Impossible(_));
+            let outcome = runtime.block_on(async {
+                tokio::select! {
+                    outcome = run(&plan) => outcome.map(Some),
+                    // Dropping the run ends its processes, and removes what nobody will read.
+                    () = interrupted() => Ok(None),
+                }
+            })?;
+            let Some((verdict, recovery)) = outcome else {
+                eprintln!("interrupted");
+                return Ok(ExitCode::from(130));
+            };
             let line = format!("{fault} seed {seed}: {}", summary(&verdict));
             eprintln!("   {line}\n   see {}", plan.directory.join("report.md").display());
-            lines.push(line);
+            println!("{line}");
+            all.add(Row { fault: fault.to_owned(), seed, verdict, recovery }, &into)?;
         }
     }
-    lines.iter().for_each(|line| println!("{line}"));
-    Ok(good)
+    println!("\n{}", all.table());
+    Ok(all.exit_code())
+}
+
+/// Returns when somebody wants this program to end.
+async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }
 
 /// Where runs are written: `target/chaos`.

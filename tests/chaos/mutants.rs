@@ -18,16 +18,51 @@ pub struct Mutant {
 
 /// Every mutant.
 pub const MUTANTS: [Mutant; 10] = [
-    Mutant { name: "ack-before-commit", when: "return", fault: "F7", what: "answers before ZooKeeper has committed" },
-    Mutant { name: "skip-relist", when: "return", fault: "F11", what: "does not read everything again after a reconnect" },
-    Mutant { name: "skip-remark", when: "return", fault: "F9", what: "does not mark anew whom it hears after its session expired" },
+    Mutant {
+        name: "ack-before-commit",
+        when: "return",
+        fault: "F7",
+        what: "answers before ZooKeeper has committed",
+    },
+    Mutant {
+        name: "skip-relist",
+        when: "return",
+        fault: "F11",
+        what: "does not read everything again after a reconnect",
+    },
+    Mutant {
+        name: "skip-remark",
+        when: "return",
+        fault: "F9",
+        what: "does not mark anew whom it hears after its session expired",
+    },
     Mutant { name: "drop-event", when: "5%return", fault: "F1", what: "loses a watch event now and then" },
-    Mutant { name: "old-epoch", when: "return", fault: "F6", what: "acts after a pause on what it knew before" },
+    Mutant {
+        name: "old-epoch",
+        when: "return",
+        fault: "F6",
+        what: "acts after a pause on what it knew before",
+    },
     Mutant { name: "resurrect", when: "return", fault: "F1", what: "puts back what was given up" },
-    Mutant { name: "stale-answer", when: "return", fault: "F1", what: "answers from what it once serialised" },
+    Mutant {
+        name: "stale-answer",
+        when: "return",
+        fault: "F1",
+        what: "answers from what it once serialised",
+    },
     Mutant { name: "brake-stuck", when: "return", fault: "F23", what: "holds mass silence for ever" },
-    Mutant { name: "ignore-unknown", when: "return", fault: "F10", what: "takes a change whose outcome is unknown for done" },
-    Mutant { name: "wall-clock", when: "return", fault: "F1", what: "counts leases by a clock that is set forward by an hour" },
+    Mutant {
+        name: "ignore-unknown",
+        when: "return",
+        fault: "F10",
+        what: "takes a change whose outcome is unknown for done",
+    },
+    Mutant {
+        name: "wall-clock",
+        when: "return",
+        fault: "F1",
+        what: "counts leases by a clock that is set forward by an hour",
+    },
 ];
 
 /// Runs those of `names`, or all, each in a process of its own; true when every one was noticed.
@@ -46,7 +81,9 @@ pub fn run_all(names: &[String], seed: u64, into: &Path) -> anyhow::Result<bool>
     }
     let mut lines = Vec::new();
     let mut all = true;
-    for mutant in MUTANTS.iter().filter(|mutant| names.is_empty() || names.iter().any(|name| name == mutant.name)) {
+    for mutant in
+        MUTANTS.iter().filter(|mutant| names.is_empty() || names.iter().any(|name| name == mutant.name))
+    {
         eprintln!("== mutant {}: {}", mutant.name, mutant.what);
         let place = into.join("mutants").join(mutant.name);
         let output = Command::new(std::env::current_exe()?)

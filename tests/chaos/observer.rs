@@ -12,7 +12,11 @@ use crate::support::znodes::unescape;
 const TICK: Duration = Duration::from_millis(10);
 
 /// Notes what comes and goes below `/dubbo` until it is dropped.
-pub async fn observe(connect_string: String, recorder: Arc<Recorder>, ready: tokio::sync::oneshot::Sender<()>) {
+pub async fn observe(
+    connect_string: String,
+    recorder: Arc<Recorder>,
+    ready: tokio::sync::oneshot::Sender<()>,
+) {
     let watcher = Watcher::start(&connect_string, "/dubbo").await;
     let _ = ready.send(());
     let mut since = recorder.now();

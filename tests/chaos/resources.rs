@@ -25,10 +25,7 @@ impl Resources {
             let value = line.and_then(|line| line.split_whitespace().last()?.parse::<f64>().ok());
             value.unwrap_or(0.0) as u64
         };
-        Self {
-            files: number("process_open_fds"),
-            memory: number("process_resident_memory_bytes"),
-        }
+        Self { files: number("process_open_fds"), memory: number("process_resident_memory_bytes") }
     }
 
     /// How much too much `self` is after a run that began with `before`, in words. One run shows leaks of whole

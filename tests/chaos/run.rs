@@ -65,11 +65,11 @@ pub struct Plan {
     pub directory: PathBuf,
 }
 
-/// Runs it and writes its report.
+/// Runs it and writes its report. Answers with the verdict how long after the heal every gateway was ready.
 ///
 /// # Errors
 /// When the report cannot be written.
-pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
+pub async fn run(plan: &Plan) -> anyhow::Result<(Verdict, Duration)> {
     let mut random = StdRng::seed_from_u64(plan.seed);
     let Some(mut fault) = faults::drawn(&plan.fault, plan.scale, &mut random) else {
         anyhow::bail!("there is no fault {}", plan.fault);
@@ -96,7 +96,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     };
     history::save(&recorder.records(), &plan.directory.join("history.jsonl"))?;
     report.write(&plan.directory, &verdict, &History::new(recorder.records()))?;
-    Ok(verdict)
+    Ok((verdict, report.settled_after))
 }
 
 async fn course(
@@ -148,7 +148,8 @@ async fn course(
     load.be_quiet();
     let patience = Duration::from_micros(agreement::patience(&bounds));
     if !until(patience, async || load.is_calm()).await {
-        let what = "the last change of every client is not acknowledged though everything is ready".to_owned();
+        let what =
+            "the last change of every client is not acknowledged though everything is ready".to_owned();
         report.broken.push(Violation { rule: Rule::Dishonest, at: recorder.now(), what });
     }
     agree(&world, recorder, &expectations, &groups).await;
@@ -219,11 +220,16 @@ fn judge(recorder: &Recorder, expectations: Expectations, report: &mut Report) -
     report.lag = Duration::from_micros(history.lag);
     let most = Duration::from_micros(bounds.widen(MOST_LAG));
     if report.lag > most {
-        return Verdict::Invalid(format!("the driver was held up for {:?}: this machine is too busy", report.lag));
+        return Verdict::Invalid(format!(
+            "the driver was held up for {:?}: this machine is too busy",
+            report.lag
+        ));
     }
     if report.rate < expectations.least_rate {
         let (rate, least) = (report.rate, expectations.least_rate);
-        return Verdict::Invalid(format!("{rate:.0} operations a second before the fault, less than {least:.0}"));
+        return Verdict::Invalid(format!(
+            "{rate:.0} operations a second before the fault, less than {least:.0}"
+        ));
     }
     if report.evidence.is_empty() {
         return Verdict::Invalid("nothing shows that the fault happened".into());

@@ -108,8 +108,6 @@ pub struct World {
     pub peers: Option<PeerWires>,
     /// The disks of the servers, if they have their own.
     pub disks: Vec<Disk>,
-    /// Where the logs of the run are.
-    pub directory: PathBuf,
 }
 
 impl World {
@@ -141,7 +139,7 @@ impl World {
         for index in 0..setup.gateways {
             gateways.push(replica(setup, &zookeeper, directory.join(format!("gateway-{index}"))).await);
         }
-        let mut world = Self { zookeeper, gateways, peers, disks, directory: directory.to_owned() };
+        let mut world = Self { zookeeper, gateways, peers, disks };
         world.start_gateways().await;
         world.gateways_ready().await;
         Ok(world)

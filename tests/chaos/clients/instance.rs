@@ -75,7 +75,9 @@ impl Instance {
                     _ => self.leave().await,
                 }
             } else {
-                let draft = |instance: &Self| instance.draft(Kind::Heartbeat, Method::PUT, "/heartbeat", Vec::new(), None);
+                let draft = |instance: &Self| {
+                    instance.draft(Kind::Heartbeat, Method::PUT, "/heartbeat", Vec::new(), None)
+                };
                 self.ask(draft).await;
             }
             tokio::time::sleep(BEAT_EVERY).await;

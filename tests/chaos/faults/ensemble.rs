@@ -167,6 +167,8 @@ impl Fault for Part {
 
     fn prepare(&self, setup: &mut Setup) {
         setup.peer_wires = true;
+        // How long a server waits for one that does not answer before it goes on with an election.
+        setup.server_lines.push("cnxTimeout=500".into());
     }
 
     fn inject<'a>(&'a mut self, world: &'a mut World, random: &'a mut StdRng) -> Step<'a> {
@@ -174,7 +176,9 @@ impl Fault for Part {
             let gateway = random.gen_range(0..world.gateways.len());
             let alone =
                 if self.leader { world.zookeeper.leader().await } else { world.attached(gateway).await };
-            world.peers.as_ref().map(|peers| peers.isolate(alone));
+            if let Some(peers) = &world.peers {
+                peers.isolate(alone);
+            }
             // It takes a while until they give one another up; what is acknowledged until then is committed.
             world.has_role(alone, None).await;
             let leader = world.zookeeper.leader().await;
@@ -185,7 +189,9 @@ impl Fault for Part {
 
     fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
         async move {
-            world.peers.as_ref().map(|peers| peers.join());
+            if let Some(peers) = &world.peers {
+                peers.join();
+            }
             for index in 0..world.zookeeper.count() {
                 world.zookeeper.ready(index).await;
             }
