@@ -260,7 +260,7 @@ pub(super) fn plan_lease(
             plan.document.create(layout.lease(registrant), "");
             plan.document.create(layout.mark(registrant, replica), "");
         }
-        Some(marks) if !marks.contains(replica) => {
+        Some(marks) if !marks.contains(replica) && !does_wrong!("skip-remark") => {
             plan.document.create(layout.mark(registrant, replica), "");
         }
         Some(_) => {}

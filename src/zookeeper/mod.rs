@@ -11,6 +11,8 @@ mod options;
 mod session;
 mod transaction;
 mod watches;
+#[cfg(feature = "failpoints")]
+mod wrong;
 
 pub use application::{ApplicationPlace, Foreign, MetadataHome, MetadataKey};
 pub use change::{Node, Sink, Stat};

@@ -52,7 +52,7 @@ struct Arguments {
     /// Every fault.
     #[arg(long, conflicts_with = "short")]
     full: bool,
-    /// Only this fault, `F1` to `F22`; may be repeated.
+    /// Only this fault, `F1` to `F23`; may be repeated.
     #[arg(long, value_name = "ID")]
     fault: Vec<String>,
     /// What everything random comes from.

@@ -31,8 +31,12 @@ fn a_change_that_came_before_does_not_excuse_that_a_provider_goes() {
 
 #[test]
 fn a_provider_goes_when_a_change_that_was_still_on_its_way_overtakes_it() {
-    let late = registered().sync("a", Some("2"), 90..120, Outcome::Ok).sync("a", Some("3"), 100..105, Outcome::Ok);
-    assert_eq!(late.znode(true, "a", "3", 104).znode(false, "a", "3", 115).znode(true, "a", "2", 115).broken(), []);
+    let late =
+        registered().sync("a", Some("2"), 90..120, Outcome::Ok).sync("a", Some("3"), 100..105, Outcome::Ok);
+    assert_eq!(
+        late.znode(true, "a", "3", 104).znode(false, "a", "3", 115).znode(true, "a", "2", 115).broken(),
+        []
+    );
 }
 
 #[test]

@@ -12,11 +12,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("dubbo", &["model"]),
     ("zookeeper", &["model", "telemetry", "background"]),
     ("catalog", &["zookeeper", "dubbo", "model", "telemetry"]),
-    ("registry", &["catalog", "zookeeper", "dubbo", "model", "telemetry", "background"]),
+    ("registry", &["catalog", "zookeeper", "dubbo", "model", "telemetry", "background", "failpoints"]),
     ("api", &["registry", "catalog", "zookeeper", "dubbo", "model", "telemetry", "config", "auth"]),
     ("ops", &["api", "registry", "catalog", "zookeeper", "dubbo", "model", "telemetry", "config", "auth"]),
     ("telemetry", &[]),
     ("background", &[]),
+    ("failpoints", &[]),
     ("config", &["model"]),
     ("auth", &["model", "config"]),
 ];

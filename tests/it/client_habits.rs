@@ -98,7 +98,8 @@ async fn a_gateway_that_has_never_read_zookeeper_does_not_say_that_there_is_noth
     }
     let wanted = json!({"services": [{"service": {"appId": "shop", "serviceName": "orders"}, "rev": "0"}]});
     waiting.post("/instances/action?type=query", &wanted).await.refused("500011");
-    let report = waiting.request(Method::GET, "/registry/info/get").header("x-registrant-id", "r").send().await;
+    let report =
+        waiting.request(Method::GET, "/registry/info/get").header("x-registrant-id", "r").send().await;
     assert_eq!(report.json()["msg"], "zk not connected.", "{report:?}");
 }
 

@@ -7,6 +7,7 @@
 )]
 
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "chaos runs and the tests with software of others need more of it")]
 mod support;
 
 mod application_level;

@@ -10,6 +10,7 @@ mod ensemble;
 mod gateways;
 mod network;
 mod own;
+mod silence;
 mod znodes;
 
 use std::net::SocketAddr;
@@ -44,7 +45,7 @@ pub enum Trouble {
 
 /// One fault of the matrix in docs/reliability.md.
 pub trait Fault {
-    /// `F1` to `F22`.
+    /// `F1` to `F23`.
     fn id(&self) -> &'static str;
 
     /// What it does, in one line, with what was drawn for this run.
@@ -70,9 +71,9 @@ pub trait Fault {
 }
 
 /// Every fault, by its id.
-pub const IDS: [&str; 22] = [
+pub const IDS: [&str; 23] = [
     "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9", "F10", "F11", "F12", "F13", "F14", "F15", "F16",
-    "F17", "F18", "F19", "F20", "F21", "F22",
+    "F17", "F18", "F19", "F20", "F21", "F22", "F23",
 ];
 
 /// Those of `scripts/chaos --short`.
@@ -112,6 +113,7 @@ pub fn drawn(id: &str, scale: Scale, random: &mut StdRng) -> Option<Box<dyn Faul
         "F20" => Box::new(clients::Starvation::default()),
         "F21" => Box::new(ensemble::GatewaysFirst),
         "F22" => Box::new(znodes::BigFolders::new(scale)),
+        "F23" => Box::new(silence::Mass),
         _ => return None,
     })
 }
