@@ -3,6 +3,7 @@
 //! Every process dies with this program, however it ends (see `support::process`), and nothing stays but logs, in the
 //! directory of the run.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct Setup {
     pub small_disks: Option<u32>,
     /// Lines for the configuration of every server.
     pub server_lines: Vec<String>,
+    /// What the command lines of the gateways begin with.
+    pub gateway_prefix: Vec<OsString>,
     /// Settings of the gateways: section, key, and value in TOML.
     pub settings: Vec<(&'static str, &'static str, String)>,
 }
@@ -52,6 +55,7 @@ impl Default for Setup {
             peer_wires: false,
             small_disks: None,
             server_lines: Vec::new(),
+            gateway_prefix: Vec::new(),
             settings: vec![
                 ("servicecomb", "min_interval", "\"1s\"".into()),
                 ("servicecomb", "min_times", "2".into()),
@@ -265,6 +269,7 @@ async fn replica(setup: &Setup, zookeeper: &ZooKeeper, directory: PathBuf) -> Re
     let mut options = Options::new(&addresses.join(",")).time_to_live(TIME_TO_LIVE);
     options.session = SESSION;
     options.directory = Some(directory);
+    options.prefix.clone_from(&setup.gateway_prefix);
     for (section, key, value) in &setup.settings {
         options = options.set(section, key, value);
     }

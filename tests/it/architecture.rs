@@ -47,6 +47,21 @@ fn the_sources_keep_to_the_shape_of_the_design() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
+/// Who may ask for the time of day: the log, and what people read of a registration. All else counts by clocks that
+/// cannot be set, so that nobody is early or late when the time of day jumps.
+const TELL_THE_TIME: [&str; 2] = ["registry/clock.rs", "telemetry/logging.rs"];
+
+#[test]
+fn the_time_of_day_is_asked_for_only_where_people_read_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let asking = files.iter().filter(|file| std::fs::read_to_string(file).unwrap().contains("SystemTime"));
+    let names: BTreeSet<&str> =
+        asking.map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(TELL_THE_TIME));
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,5 +1,6 @@
 //! The real gateway binary as a child process, as an operator would run it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -39,6 +40,8 @@ pub struct Options {
     pub any_port: bool,
     /// Where its files are; they stay, with the log of every start. By default a place that goes with it.
     pub directory: Option<PathBuf>,
+    /// What its command line begins with, before the binary.
+    pub prefix: Vec<OsString>,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             extra: Vec::new(),
             any_port: false,
             directory: None,
+            prefix: Vec::new(),
         }
     }
 
@@ -98,7 +102,16 @@ impl Options {
         std::fs::write(&config, self.render(http, ops)).unwrap();
         let log = directory.join("gateway.log");
         let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Gateway { http: here(http), ops: here(ops), config, log, process: None, starts: 0, scratch }
+        Gateway {
+            http: here(http),
+            ops: here(ops),
+            config,
+            log,
+            prefix: self.prefix,
+            process: None,
+            starts: 0,
+            scratch,
+        }
     }
 
     /// The connect string, and the roots of a gateway that is to keep away from chroots: then a place of its own in
@@ -164,6 +177,7 @@ pub struct Gateway {
     pub ops: SocketAddr,
     config: PathBuf,
     log: PathBuf,
+    prefix: Vec<OsString>,
     process: Option<Process>,
     starts: usize,
     /// Removed last, after the process.
@@ -179,8 +193,9 @@ impl Gateway {
         }
         self.starts += 1;
         let _ = std::fs::remove_file(&self.log);
-        let arguments = ["serve".into(), "--config".into(), self.config.clone().into()];
-        let process = self.process.insert(Process::spawn(BINARY, &arguments, &self.log));
+        let mut command = self.prefix.clone();
+        command.extend([BINARY.into(), "serve".into(), "--config".into(), self.config.clone().into()]);
+        let process = self.process.insert(Process::spawn(&command[0], &command[1..], &self.log));
         let (http, ops) = eventually("the gateway listens", START, async || {
             if let Some(code) = process.exit_code() {
                 panic!("the gateway ended with code {code}:\n{}", process.output());

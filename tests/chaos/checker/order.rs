@@ -64,7 +64,9 @@ fn check_carried(
     violations: &mut Vec<Violation>,
 ) {
     let asked = Span { from: operation.start, until: operation.end };
-    let caught_up = !asked.meets(case.trouble()) && operation.end - operation.start < CATCHING_UP;
+    // One that has lost ZooKeeper says how old its answer may be, and cannot catch up either.
+    let follows = operation.stale == 0 && operation.end - operation.start < CATCHING_UP;
+    let caught_up = follows && !asked.meets(case.trouble());
     if let Some(sent) = zxid_of(&view.sent_rev).filter(|sent| caught_up && *sent > zxid) {
         let (group, gateway) = (&view.group, operation.gateway);
         let what = format!("gateway {gateway} answers {group} of change {zxid:#x} to who has seen {sent:#x}");

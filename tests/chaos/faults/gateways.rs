@@ -135,35 +135,6 @@ impl Fault for Pause {
     }
 }
 
-/// F14: the clock of a machine is set while its gateway runs. Needs a library that lies about the time.
-pub struct ClockStep;
-
-impl Fault for ClockStep {
-    fn id(&self) -> &'static str {
-        "F14"
-    }
-
-    fn title(&self) -> String {
-        "set the clock by an hour".into()
-    }
-
-    fn expectations(&self) -> Expectations {
-        Expectations::default()
-    }
-
-    fn covered_elsewhere(&self) -> Option<String> {
-        Some("registry::clock::tests".into())
-    }
-
-    fn inject<'a>(&'a mut self, _world: &'a mut World, _random: &'a mut StdRng) -> Step<'a> {
-        async move { Err(Trouble::Impossible("there is no libfaketime".into())) }.boxed_local()
-    }
-
-    fn heal<'a>(&'a mut self, _world: &'a mut World) -> Step<'a> {
-        async move { Ok(vec![]) }.boxed_local()
-    }
-}
-
 /// F15: every process is killed at once, as by a power cut, and started again.
 pub struct KillEverything;
 

@@ -5,6 +5,7 @@
 //! as invalid. What a fault is made with is drawn from the run's seed, so that a run can be repeated.
 
 mod clients;
+mod clock;
 mod disk;
 mod ensemble;
 mod gateways;
@@ -104,7 +105,7 @@ pub fn drawn(id: &str, scale: Scale, random: &mut StdRng) -> Option<Box<dyn Faul
         "F11" => Box::new(network::MissedEvents::drawn(scale, random)),
         "F12" => Box::new(disk::Slow::drawn(random)),
         "F13" => Box::new(disk::Full::default()),
-        "F14" => Box::new(gateways::ClockStep),
+        "F14" => Box::new(clock::SetClock::drawn(random)),
         "F15" => Box::new(gateways::KillEverything),
         "F16" => Box::new(gateways::Rolling),
         "F17" => Box::new(ensemble::RollingServers),
