@@ -9,17 +9,18 @@
 //! What a full reading only lists and the catalog wants to know more of is read as if it were dirty, and the catalog
 //! does not count as following before that has arrived.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::mpsc;
 use zookeeper_client::{Error, SessionState};
 
 use super::application::ApplicationPlace;
 use super::change::{Node, Refresh, Sink, Waiter};
 use super::connection::{Connection, Read};
+use super::dirty::Dirty;
 use super::layout::{Layout, Place, parent};
 use super::load::{self, Loaded};
 use super::watches::{Seen, Watches};
@@ -51,9 +52,10 @@ struct Feed<'f> {
     layout: &'f Layout,
     sink: &'f Arc<dyn Sink>,
     /// Paths to read, with those who wait for it.
-    dirty: HashMap<String, Vec<Waiter>>,
+    dirty: Dirty,
     reading: HashSet<String>,
-    reads: FuturesUnordered<BoxFuture<'static, Finished>>,
+    /// In the order in which they were sent, which is that in which the server answers.
+    reads: FuturesOrdered<BoxFuture<'static, Finished>>,
     /// The full reading under way, if any, and the paths that it must not overwrite.
     load: Option<mpsc::Receiver<Loaded>>,
     /// Those who wait for everything that was committed before they asked: until the server is asked to catch up,
@@ -86,9 +88,9 @@ pub(super) async fn follow(
         connection,
         layout,
         sink,
-        dirty: HashMap::new(),
+        dirty: Dirty::default(),
         reading: HashSet::new(),
-        reads: FuturesUnordered::new(),
+        reads: FuturesOrdered::new(),
         load: None,
         before_sync: Vec::new(),
         after_sync: Vec::new(),
@@ -211,7 +213,7 @@ impl Feed<'_> {
 
     fn apply(&mut self, nodes: Vec<Node>) {
         for path in self.sink.apply(nodes) {
-            self.dirty.entry(path.clone()).or_default();
+            self.dirty.mark(path.clone());
             self.wanted.insert(path);
         }
     }
@@ -237,10 +239,10 @@ impl Feed<'_> {
         let place = self.layout.place(&path);
         // The stat of these folders is part of every revision, and a child's event does not name its folder.
         if place.counts_in_folder() {
-            self.dirty.entry(parent(&path).to_owned()).or_default();
+            self.dirty.mark(parent(&path).to_owned());
         }
         if place.is_read() {
-            self.dirty.entry(path).or_default();
+            self.dirty.mark(path);
         }
     }
 
@@ -292,14 +294,14 @@ impl Feed<'_> {
     }
 
     fn want(&mut self, path: String, waiter: &Waiter) {
-        self.dirty.entry(path).or_default().push(waiter.clone());
+        self.dirty.mark(path).push(waiter.clone());
     }
 
     fn wait_for_everything(&mut self, waiter: &Waiter) {
         if self.load.is_some() {
             return self.after_load.push(waiter.clone());
         }
-        let paths: Vec<String> = self.dirty.keys().chain(&self.reading).cloned().collect();
+        let paths: Vec<String> = self.dirty.paths().chain(&self.reading).cloned().collect();
         for path in paths {
             self.want(path, waiter);
         }
@@ -307,9 +309,8 @@ impl Feed<'_> {
 
     fn start_reads(&mut self) {
         while self.reads.len() < READS_IN_FLIGHT {
-            let ready = self.dirty.keys().filter(|path| !self.reading.contains(*path));
             let mut room = BATCH;
-            let fits = |path: &&String| {
+            let fits = |path: &str| {
                 let large = matches!(
                     self.layout.place(path),
                     Place::Application(ApplicationPlace::Metadata(_) | ApplicationPlace::Mapping(_))
@@ -318,14 +319,13 @@ impl Feed<'_> {
                 room = left.unwrap_or(0);
                 left.is_some()
             };
-            let paths: Vec<String> = ready.take_while(fits).cloned().collect();
+            let (paths, waiters) = self.dirty.take(|path| !self.reading.contains(path), fits);
             if paths.is_empty() {
                 return;
             }
-            let waiters = paths.iter().filter_map(|path| self.dirty.remove(path)).flatten().collect();
             self.reading.extend(paths.iter().cloned());
             let connection = self.connection.clone();
-            self.reads.push(Box::pin(async move {
+            self.reads.push_back(Box::pin(async move {
                 let wanted: Vec<(String, bool)> = paths.into_iter().map(|path| (path, false)).collect();
                 let outcome = connection.read(&wanted).await;
                 let paths = wanted.into_iter().map(|(path, _)| path).collect();
@@ -353,7 +353,7 @@ impl Feed<'_> {
                 // Disconnected: everything is read again after the reconnect. Else try these once more.
                 if self.connection.is_usable() {
                     for path in finished.paths {
-                        self.dirty.entry(path).or_default();
+                        self.dirty.mark(path);
                     }
                 }
                 return;
@@ -377,7 +377,7 @@ impl Feed<'_> {
     }
 
     fn fail_waiters(&mut self) {
-        let waiting = self.dirty.drain().flat_map(|(_, waiters)| waiters);
+        let waiting = self.dirty.clear().into_iter();
         let waiting = waiting.chain(self.before_sync.drain(..)).chain(self.after_sync.drain(..));
         for waiter in waiting.chain(self.after_load.drain(..)) {
             waiter.fail();

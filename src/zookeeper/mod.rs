@@ -3,6 +3,7 @@
 mod application;
 mod change;
 mod connection;
+mod dirty;
 mod feed;
 mod interface_folders;
 mod layout;

@@ -7,11 +7,11 @@ use futures::FutureExt;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::{Fault, Scale, Step, exactly, own};
+use super::{Fault, Scale, Step, Trouble, exactly, own};
 use crate::checker::expectations::Expectations;
 use crate::proxy::{Flow, Trap};
 use crate::random::choose;
-use crate::support::eventually::scaled;
+use crate::support::eventually::{eventually, scaled};
 use crate::wire_format::{ADD_WATCH, MULTI, MULTI_READ, SYNC};
 use crate::world::{SESSION, World};
 
@@ -59,9 +59,13 @@ impl Fault for Partition {
             for &index in &self.victims {
                 world.attached(index).await;
                 world.gateways[index].set(self.forth, self.back);
+                let what = format!("frames of gateway {index} wait");
+                let held = eventually(&what, SESSION, async || match world.gateways[index].held() {
+                    0 => Err("none yet"),
+                    held => Ok(held),
+                });
+                let held = held.await;
                 let line = world.logged(index, "check zookeeper is not ready").await;
-                let held = world.gateways[index].held();
-                exactly(held > 0, || format!("no frame of gateway {index} had to wait"))?;
                 evidence.push(format!("gateway {index}: {held} frames wait; {line}"));
             }
             Ok(evidence)
@@ -121,7 +125,7 @@ impl Fault for Expiry {
                     world.attached(index).await;
                     world.gateways[index].set(Flow::Hold, Flow::Hold);
                 } else {
-                    world.expire_session(index).await?;
+                    expire_at_once(world, index).await?;
                 }
             }
             Ok(vec![])
@@ -140,6 +144,34 @@ impl Fault for Expiry {
         }
         .boxed_local()
     }
+}
+
+/// Ends the session of a gateway until it has noticed: one that reconnects by itself in the same moment takes its session
+/// with it.
+async fn expire_at_once(world: &World, index: usize) -> Result<(), Trouble> {
+    for _ in 0..EXPIRIES {
+        let before = expiries(world, index);
+        if let Err(Trouble::Impossible(why)) = world.expire_session(index).await {
+            return Err(Trouble::Impossible(why));
+        }
+        let deadline = tokio::time::Instant::now() + NOTICED;
+        while tokio::time::Instant::now() < deadline {
+            if expiries(world, index) > before {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Err(Trouble::Unobserved(format!("gateway {index} never says that its session expired")))
+}
+
+/// How often a session is ended before that is given up, and how long a gateway has to notice.
+const EXPIRIES: usize = 5;
+const NOTICED: Duration = Duration::from_secs(4);
+
+/// How often gateway `index` has said that its session expired.
+fn expiries(world: &World, index: usize) -> usize {
+    world.gateways[index].process.output().matches("expired").count()
 }
 
 /// F10: requests are carried out, and the connection is cut before their replies.
