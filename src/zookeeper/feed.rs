@@ -9,7 +9,7 @@
 //! What a full reading only lists and the catalog wants to know more of is read as if it were dirty, and the catalog
 //! does not count as following before that has arrived.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -42,7 +42,6 @@ pub(super) enum End {
 
 struct Finished {
     paths: Vec<String>,
-    waiters: Vec<Waiter>,
     outcome: Result<Vec<Read>, Error>,
 }
 
@@ -56,6 +55,8 @@ struct Feed<'f> {
     reading: HashSet<String>,
     /// In the order in which they were sent, which is that in which the server answers.
     reads: FuturesOrdered<BoxFuture<'static, Finished>>,
+    /// Those who wait for each of them.
+    waiting: VecDeque<Vec<Waiter>>,
     /// The full reading under way, if any, and the paths that it must not overwrite.
     load: Option<mpsc::Receiver<Loaded>>,
     /// Those who wait for everything that was committed before they asked: until the server is asked to catch up,
@@ -91,6 +92,7 @@ pub(super) async fn follow(
         dirty: Dirty::default(),
         reading: HashSet::new(),
         reads: FuturesOrdered::new(),
+        waiting: VecDeque::new(),
         load: None,
         before_sync: Vec::new(),
         after_sync: Vec::new(),
@@ -166,6 +168,14 @@ async fn next_synced(sync: &mut Option<BoxFuture<'static, bool>>) -> bool {
     }
 }
 
+fn read(connection: Arc<Connection>, paths: Vec<String>) -> BoxFuture<'static, Finished> {
+    Box::pin(async move {
+        let wanted: Vec<(String, bool)> = paths.into_iter().map(|path| (path, false)).collect();
+        let outcome = connection.read(&wanted).await;
+        Finished { paths: wanted.into_iter().map(|(path, _)| path).collect(), outcome }
+    })
+}
+
 impl Feed<'_> {
     async fn on_session(
         &mut self,
@@ -222,8 +232,11 @@ impl Feed<'_> {
         self.load = None;
         let gone = |path: &String| !self.met.contains(path) && !self.touched.contains(path);
         let gone = self.sink.known_paths().into_iter().filter(gone);
-        let gone: Vec<Node> = gone.map(|path| Node { path, state: None }).collect();
-        self.apply(gone);
+        for path in gone.collect::<Vec<_>>() {
+            // In its turn: what has come in its place may have been noticed already and not been read yet.
+            self.dirty.mark(path.clone());
+            self.wanted.insert(path);
+        }
         self.touched = HashSet::new();
         self.met = HashSet::new();
         self.ending = true;
@@ -324,41 +337,39 @@ impl Feed<'_> {
                 return;
             }
             self.reading.extend(paths.iter().cloned());
-            let connection = self.connection.clone();
-            self.reads.push_back(Box::pin(async move {
-                let wanted: Vec<(String, bool)> = paths.into_iter().map(|path| (path, false)).collect();
-                let outcome = connection.read(&wanted).await;
-                let paths = wanted.into_iter().map(|(path, _)| path).collect();
-                Finished { paths, waiters, outcome }
-            }));
+            self.waiting.push_back(waiters);
+            self.reads.push_back(read(self.connection.clone(), paths));
         }
     }
 
     fn on_finished(&mut self, finished: Finished) {
-        for path in &finished.paths {
-            self.reading.remove(path);
-        }
-        if finished.outcome.is_ok() {
-            for path in &finished.paths {
-                self.wanted.remove(path);
-            }
-        }
+        let waiters = self.waiting.pop_front().unwrap_or_default();
         let reads = match finished.outcome {
             Ok(reads) => reads,
             Err(error) => {
                 log::debug!("reading {} changed znodes failed: {error}", finished.paths.len());
-                for waiter in &finished.waiters {
-                    waiter.fail();
-                }
-                // Disconnected: everything is read again after the reconnect. Else try these once more.
+                waiters.iter().for_each(Waiter::fail);
                 if self.connection.is_usable() {
-                    for path in finished.paths {
-                        self.dirty.mark(path);
+                    // Once more, in halves, and what was read after it waits: half a transaction must not be seen.
+                    let mut first = finished.paths;
+                    let second = first.split_off(first.len() / 2);
+                    for half in [second, first].into_iter().filter(|half| !half.is_empty()) {
+                        self.waiting.push_front(Vec::new());
+                        self.reads.push_front(read(self.connection.clone(), half));
                     }
+                } else {
+                    // Disconnected: everything is read again after the reconnect.
+                    self.waiting.drain(..).flatten().for_each(|waiter| waiter.fail());
+                    self.reads = FuturesOrdered::new();
+                    self.reading.clear();
                 }
                 return;
             }
         };
+        for path in &finished.paths {
+            self.reading.remove(path);
+            self.wanted.remove(path);
+        }
         if self.load.is_some() {
             self.touched.extend(finished.paths.iter().cloned());
         }
@@ -373,7 +384,7 @@ impl Feed<'_> {
             Read::Children(_) => None,
         });
         self.apply(nodes.collect());
-        drop(finished.waiters);
+        drop(waiters);
     }
 
     fn fail_waiters(&mut self) {

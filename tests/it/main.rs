@@ -26,6 +26,7 @@ mod edits;
 mod edits_survive;
 mod faults_of_the_original;
 mod fixtures;
+mod floods;
 mod foreign_znodes;
 mod govern;
 mod harness;
