@@ -74,9 +74,11 @@ pub struct Traps {
 }
 
 impl Traps {
-    /// Sets a trap, in the place of the one that is set.
-    pub fn set(&self, trap: Trap) {
-        *self.armed.lock() = Some(trap);
+    /// Sets a trap, in the place of the one that is set. Answers how often one had sprung before.
+    pub fn set(&self, trap: Trap) -> u64 {
+        let mut armed = self.armed.lock();
+        *armed = Some(trap);
+        self.sprung()
     }
 
     /// Takes the trap away.

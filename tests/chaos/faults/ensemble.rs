@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::{Fault, Step, exactly};
 use crate::checker::expectations::{Expectations, GatewaysDown};
 use crate::random::choose;
+use crate::support::eventually::{ensure, eventually};
 use crate::world::{SESSION, Setup, World};
 
 /// F3: the leader is killed.
@@ -201,6 +202,9 @@ impl Fault for Part {
     }
 }
 
+/// How long a server of an idle machine takes to end.
+const ENDS: Duration = Duration::from_secs(30);
+
 /// F17: the servers are restarted one after the other.
 pub struct RollingServers;
 
@@ -225,7 +229,10 @@ impl Fault for RollingServers {
                 let index = (first + step) % world.zookeeper.count();
                 let role = world.zookeeper.role(index).await.unwrap_or_else(|| "not serving".into());
                 world.zookeeper.signal(index, rustix::process::Signal::TERM);
-                world.has_role(index, None).await;
+                eventually("the server ends", ENDS, async || {
+                    ensure(!world.zookeeper.runs(index), || format!("server {index} goes on"))
+                })
+                .await;
                 world.start_servers().await;
                 evidence.push(format!("server {index}, {role}, ended and serves again"));
             }

@@ -202,7 +202,8 @@ impl Fault for Rolling {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { gateways_down: GatewaysDown::One, lasts: Duration::ZERO, ..Expectations::default() }
+        // One at a time, and each of them in turn.
+        Expectations { gateways_down: GatewaysDown::All, lasts: Duration::ZERO, ..Expectations::default() }
     }
 
     fn inject<'a>(&'a mut self, world: &'a mut World, _random: &'a mut StdRng) -> Step<'a> {

@@ -217,13 +217,13 @@ impl Fault for LostReplies {
                     Some(MULTI | MULTI_READ) => random.gen_range(0..SKIP),
                     _ => random.gen_range(0..3),
                 };
-                world.gateways[index].traps.set(Trap::BeforeReply { opcode, skip });
+                let before = world.gateways[index].traps.set(Trap::BeforeReply { opcode, skip });
                 match opcode {
                     Some(ADD_WATCH) => world.gateways[index].wires.iter().for_each(|wire| wire.cut()),
                     None => drop(world.expire_session(index).await),
                     _ => {}
                 }
-                if sprung(world, index, TRAP).await {
+                if sprung(world, index, before, TRAP).await {
                     let what = world.gateways[index].traps.last();
                     evidence.push(format!("gateway {index}: {what} never arrived, after {skip} that did"));
                 }
@@ -241,10 +241,10 @@ impl Fault for LostReplies {
     }
 }
 
-/// Whether the trap of a gateway springs within `patience` (scaled). It is taken away in either case.
-async fn sprung(world: &World, index: usize, patience: Duration) -> bool {
+/// Whether the trap of a gateway springs within `patience` (scaled), after `before` that had sprung when it was set. It is
+/// taken away in either case.
+async fn sprung(world: &World, index: usize, before: u64, patience: Duration) -> bool {
     let traps = &world.gateways[index].traps;
-    let before = traps.sprung();
     let deadline = tokio::time::Instant::now() + scaled(patience);
     while traps.sprung() == before && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -297,12 +297,12 @@ impl Fault for MissedEvents {
                 if self.late {
                     world.gateways[index].wires.iter().for_each(|wire| wire.hold_events(true));
                 } else {
-                    world.gateways[index].traps.set(Trap::AfterEvent { skip });
+                    let before = world.gateways[index].traps.set(Trap::AfterEvent { skip });
                     // In a quiet moment this is the event.
                     for number in 0..12 {
                         znodes.create_many(&[own::provider(&interface, 100_000 + number)]).await;
                     }
-                    let seen = sprung(world, index, 5 * TRAP).await;
+                    let seen = sprung(world, index, before, 5 * TRAP).await;
                     exactly(seen, || format!("no event reached gateway {index}"))?;
                     world.gateways[index].set(Flow::Hold, Flow::Hold);
                     let extra: Vec<_> =
