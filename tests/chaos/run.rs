@@ -231,7 +231,8 @@ fn judge(recorder: &Recorder, expectations: Expectations, report: &mut Report) -
             "{rate:.0} operations a second before the fault, less than {least:.0}"
         ));
     }
-    if report.evidence.is_empty() {
+    // What broke a promise in front of the fault itself has happened.
+    if report.evidence.is_empty() && report.broken.is_empty() {
         return Verdict::Invalid("nothing shows that the fault happened".into());
     }
     let mut violations = check(&history, &expectations, &bounds);
