@@ -35,6 +35,7 @@ impl Core {
             list_warning: config.dubbo.list_warning,
             application_level: config.dubbo.application_level,
             metadata_retention: config.dubbo.metadata_retention,
+            replacement_overlap: config.dubbo.replacement_overlap,
             sidecar_entries: config.mosn.max_entries,
             quotas: registry::Quotas {
                 microservices: config.servicecomb.quota_services,

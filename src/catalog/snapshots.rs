@@ -39,6 +39,13 @@ impl SnapshotRecord {
         all
     }
 
+    /// All entries, and what they have superseded: whatever may stand in the name of the sidecar.
+    pub fn standing(&self) -> SnapshotPart {
+        let mut all = self.entries();
+        all.providers.extend(self.document.superseded.iter().cloned());
+        all
+    }
+
     /// Whether a large change was cut short, so that the parts are not those of the document.
     pub fn is_torn(&self) -> bool {
         match &self.document.parts {

@@ -155,6 +155,7 @@ fn check_roots(config: &Config) -> Checked {
             format!("{own} and dubbo.root {dubbo} must not stand within each other"),
         ));
     }
+    lasts("dubbo.replacement_overlap", config.dubbo.replacement_overlap, Duration::ZERO..=MINUTE)?;
     lasts("dubbo.metadata_retention", config.dubbo.metadata_retention, SECOND..=365 * DAY)?;
     if services.is_empty() {
         return match config.dubbo.application_level {

@@ -202,6 +202,9 @@ pub struct Dubbo {
     pub list_warning: usize,
     /// The folder of applications, an absolute path under the chroot; empty when they are not read.
     pub services_root: String,
+    /// How long the old form of a provider stays beside the new one, at most 1 min.
+    #[serde(with = "values::duration")]
+    pub replacement_overlap: Duration,
     /// Whether what sidecars provide is written to the application level as well.
     #[serde(deserialize_with = "values::switch")]
     pub application_level: bool,

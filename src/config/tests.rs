@@ -94,6 +94,7 @@ fn the_defaults_are_the_ones_that_are_promised() {
         dubbo: Dubbo {
             root: "/dubbo".to_owned(),
             list_warning: 786_432,
+            replacement_overlap: Duration::ZERO,
             services_root: "/services".to_owned(),
             application_level: false,
             metadata_retention: Duration::from_secs(600),
@@ -269,6 +270,7 @@ fn a_value_that_is_malformed_or_out_of_bounds_is_refused_with_the_name_of_its_ke
         ("dubbo.application_level", "maybe"),
         ("dubbo.application_level", "1"),
         ("dubbo.metadata_retention", "0s"),
+        ("dubbo.replacement_overlap", "61s"),
         ("log.filter", "zoogate=loud"),
     ] {
         let message = refused(&flags(&[(key, value)]));

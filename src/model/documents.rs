@@ -32,6 +32,10 @@ pub struct SnapshotDocument {
     /// returns.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timestamps: Timestamps,
+    /// Provider URLs in whose place others stand now and which may still be there for a moment, sorted. They are not part
+    /// of the snapshot.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub superseded: BTreeSet<String>,
 }
 
 /// Digests of the keys of entries, by the timestamp in their URLs in Unix milliseconds. Entries that were registered

@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn applied(before: &SnapshotPart, edit: &Edit, now: i64) -> SnapshotPart {
-        edit.apply(before, &Stamps::new(before, None, now), 2).unwrap()
+        edit.apply(before, &Stamps::new(before, None, now, false), 2).unwrap()
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
             providers: ["dubbo://h:1/a.A", "dubbo://h:2/a.A", "dubbo://h:3/a.A"].map(String::from).into(),
             ..SnapshotPart::default()
         };
-        let stamps = Stamps::new(&before, None, 0);
+        let stamps = Stamps::new(&before, None, 0, false);
         let refused = Edit::Provide(provider("x", 1)).apply(&before, &stamps, 2);
         assert!(matches!(refused, Err(RegistryError::QuotaExceeded { most: 2, .. })), "{refused:?}");
         let pattern = EntryPattern {

@@ -4,7 +4,7 @@
 //! life, but never from before this replica began to listen: after a start, after every break of the connection, and
 //! after every pause of the process, everybody gets a full time to live anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt};
@@ -345,10 +345,12 @@ impl Registry {
                         record: Some(&record),
                         after: &nothing,
                         timestamps: remember(&entries, limit / 2),
+                        superseded: BTreeSet::new(),
                     };
                     plan_snapshot(&self.catalog, layout, limit, change, &mut plan);
                     plan_no_lease(&self.catalog, layout, registrant, &mut plan);
-                    plan_entries(&self.catalog, layout, registrant, &entries, &nothing, &mut plan)?;
+                    let standing = record.standing();
+                    plan_entries(&self.catalog, layout, registrant, &standing, &nothing, &mut plan)?;
                     self.plan_instances(registrant, &entries, &nothing, &mut plan)?;
                     plan
                 }

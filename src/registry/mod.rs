@@ -22,6 +22,7 @@ mod restore;
 mod schemas;
 mod settle;
 mod sidecars;
+mod superseded;
 mod tags;
 mod timestamps;
 
@@ -40,6 +41,7 @@ use brake::Brake;
 use hearing::Hearing;
 use locks::Locks;
 use recorder::Recorder;
+use superseded::Superseded;
 
 pub use brake::BrakeOptions;
 pub use edits::Edit;
@@ -64,6 +66,8 @@ pub struct Options {
     pub application_level: bool,
     /// How long a document of that level is kept that no instance names any more.
     pub metadata_retention: Duration,
+    /// How long the old form of a provider stays beside the new one; zero: not at all.
+    pub replacement_overlap: Duration,
     /// Entries that the snapshot of a sidecar may grow to by edits.
     pub sidecar_entries: usize,
     /// How much there may be.
@@ -96,6 +100,7 @@ pub struct Registry {
     endpoint_locks: Locks,
     service_locks: Locks,
     recorder: Recorder,
+    superseded: Superseded,
 }
 
 /// A registry at work.
@@ -132,13 +137,15 @@ pub fn start(
         endpoint_locks: Locks::new(LOCKS),
         service_locks: Locks::new(LOCKS),
         recorder,
+        superseded: Superseded::default(),
     });
     let (pauses, leases) = (registry.clone(), registry.clone());
     let (repair, left_overs) = (registry.clone(), registry.clone());
-    let dependencies = registry.clone();
+    let (dependencies, superseded) = (registry.clone(), registry.clone());
     let tasks = vec![
         spawn_vital("watches for pauses", async move { pauses.watch_pauses().await }),
         spawn_vital("clears left-overs away", async move { left_overs.watch_left_overs().await }),
+        spawn_vital("clears superseded providers away", async move { superseded.watch_superseded().await }),
         spawn_vital("watches the leases", async move { leases.watch_leases().await }),
         spawn_vital("repairs", async move { repair.watch_losses().await }),
         spawn_vital("records dependencies", async move { dependencies.record_dependencies(noted).await }),

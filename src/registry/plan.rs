@@ -160,6 +160,8 @@ pub(super) struct SnapshotChange<'a> {
     pub after: &'a SnapshotPart,
     /// What it is to remember of entries that it no longer holds.
     pub timestamps: Timestamps,
+    /// What it is to say of provider URLs that others replace and that stay for a moment.
+    pub superseded: BTreeSet<String>,
 }
 
 /// Makes the document of a sidecar say what `change` says. `limit` is that of a transaction.
@@ -170,11 +172,11 @@ pub(super) fn plan_snapshot(
     change: SnapshotChange<'_>,
     plan: &mut Plan,
 ) {
-    let SnapshotChange { sidecar, peer, record, after, timestamps } = change;
+    let SnapshotChange { sidecar, peer, record, after, timestamps, superseded } = change;
     let path = layout.document(&Registrant::Sidecar(sidecar.clone()));
     let count = part_count(record, after.bytes(), limit);
     let (document, parts) = snapshot_documents(sidecar, peer, after, count);
-    let document = SnapshotDocument { timestamps, ..document };
+    let document = SnapshotDocument { timestamps, superseded, ..document };
     plan_document(catalog, path, to_json(&document), record.map(|record| record.version), plan);
     plan_parts(layout, sidecar, record, &parts, plan);
 }
@@ -194,6 +196,7 @@ pub(super) fn snapshot_documents(
         instances: BTreeSet::new(),
         parts: None,
         timestamps: Timestamps::new(),
+        superseded: BTreeSet::new(),
     };
     if count == 0 {
         document.providers.clone_from(&entries.providers);

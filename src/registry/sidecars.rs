@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::clock::unix_millis;
 use super::edits::Edit;
 use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
-use super::timestamps::{Stamps, forget};
+use super::timestamps::{Stamps, forget, superseded};
 use super::{Registry, RegistryError};
 use crate::catalog::SnapshotRecord;
 use crate::dubbo::ServiceUrl;
@@ -17,6 +17,8 @@ use crate::model::{Registrant, ReplicaId, SidecarId, Snapshot, SnapshotPart, Sna
 /// How often, and after which pause, an edit looks for a document that was lost before it does without it.
 const SECOND_LOOKS: u32 = 60;
 const SECOND_LOOK: Duration = Duration::from_millis(50);
+/// Old forms of providers with more bytes than this do not stay for a moment: the document has to hold them.
+const MAX_SUPERSEDED_BYTES: usize = 64 * 1024;
 
 /// What became of a snapshot.
 #[derive(Clone, Debug)]
@@ -60,6 +62,8 @@ struct Planned {
     after: SnapshotPart,
     version: u64,
     changed: bool,
+    /// Whether old forms of providers stay for a moment.
+    supersedes: bool,
     /// Nothing can be said: the document is gone by somebody else's hand, and is about to be put back.
     is_lost: bool,
 }
@@ -186,6 +190,9 @@ impl Registry {
                 sleep(SECOND_LOOK).await;
             }
         }
+        if settled.supersedes {
+            self.clear_superseded_later(sidecar, settled.version);
+        }
         let report = self.snapshot_report(sidecar, &settled.after, settled.version);
         Ok(Synced { report, changed: settled.changed })
     }
@@ -210,7 +217,9 @@ impl Registry {
             before.consumers.extend(standing.consumers);
             before.instances.extend(standing.instances);
         }
-        let stamps = Stamps::new(&before, record.as_ref().map(|record| &record.document.timestamps), now);
+        let overlap = !self.options.replacement_overlap.is_zero();
+        let stamps =
+            Stamps::new(&before, record.as_ref().map(|record| &record.document.timestamps), now, overlap);
         let mut after = match wish {
             Wish::Whole(snapshot) => stamps.entries(snapshot),
             Wish::Edited(edit) => edit.apply(&before, &stamps, self.options.sidecar_entries)?,
@@ -226,17 +235,26 @@ impl Registry {
             Wish::Kept => false,
         };
         let mut plan = Plan::default();
+        let mut supersedes = false;
         if changed {
             let limit = self.zookeeper.max_transaction_bytes();
             let (record, after) = (record.as_ref(), &after);
+            let mut standing = before.clone();
+            standing
+                .providers
+                .extend(record.into_iter().flat_map(|record| record.document.superseded.clone()));
+            let superseded = self.superseded_by(&before, after);
+            supersedes = !superseded.is_empty();
+            let mut staying = after.clone();
+            staying.providers.extend(superseded.iter().cloned());
+            plan_entries(catalog, layout, registrant, &standing, &staying, &mut plan)?;
             // A sync says all there is; after an edit the rest may still return.
             let timestamps = match (wish, record) {
                 (Wish::Edited(_), Some(record)) => forget(&record.document.timestamps, after),
                 _ => Timestamps::new(),
             };
-            let change = SnapshotChange { sidecar, peer, record, after, timestamps };
+            let change = SnapshotChange { sidecar, peer, record, after, timestamps, superseded };
             plan_snapshot(catalog, layout, limit, change, &mut plan);
-            plan_entries(catalog, layout, registrant, &before, after, &mut plan)?;
             self.plan_instances(registrant, &before, after, &mut plan)?;
         } else if let Some(record) = &record {
             // Guards the mark below against a document that was changed meanwhile.
@@ -253,7 +271,18 @@ impl Registry {
         }
         let plan = (changed || plan.document.operations.len() > guards).then_some(plan);
         let version = if changed { version + 1 } else { version };
-        Ok(Planned { plan, after, version, changed, is_lost: false })
+        Ok(Planned { plan, after, version, changed, supersedes, is_lost: false })
+    }
+
+    /// The old forms of providers that are to stay for a moment beside the new ones: none where that is switched off, or
+    /// where the document would get too large for it.
+    fn superseded_by(&self, before: &SnapshotPart, after: &SnapshotPart) -> BTreeSet<String> {
+        if self.options.replacement_overlap.is_zero() {
+            return BTreeSet::new();
+        }
+        let urls = superseded(before, after);
+        let bytes: usize = urls.iter().map(|url| url.len() + 3).sum();
+        if bytes > MAX_SUPERSEDED_BYTES { BTreeSet::new() } else { urls }
     }
 
     fn snapshot_report(&self, sidecar: &SidecarId, entries: &SnapshotPart, version: u64) -> SnapshotReport {
@@ -275,6 +304,6 @@ impl Registry {
 }
 
 /// The version that clients see of a document with this `dataVersion`: the first is 1, and 0 stands for failures.
-fn version_of(data_version: i32) -> u64 {
+pub(super) fn version_of(data_version: i32) -> u64 {
     u64::try_from(data_version).unwrap_or(0) + 1
 }

@@ -1,33 +1,48 @@
-//! Which timestamp an entry carries. Java consumers warm a provider up again when it changes, so it stays for as long as
-//! anything is known of the entry: over every other change, and over a silence.
+//! Which timestamp an entry carries. Java consumers warm a provider up again when it moves forward, so it stays for as long
+//! as anything is known of the entry: over every change, but for a millisecond where that is needed, and over a silence.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::dubbo::{EntryKey, ServiceUrl, consumer_url, provider_url};
+use crate::dubbo::{EntryKey, ServiceUrl, Side, consumer_url, provider_url};
 use crate::model::{Snapshot, SnapshotPart, Timestamps};
 
 /// What one entry takes in a document: sixteen digits, quotes and a comma.
 const ENTRY_BYTES: usize = 19;
 /// What one timestamp takes, likewise.
 const TIMESTAMP_BYTES: usize = 19;
+/// By how much the timestamp of a provider moves when its old form stays for a moment, in milliseconds. Consumers on dubbo-go
+/// tell providers of one address apart by it; to Java's warm-up, which takes minutes, it is nothing.
+const STEP: i64 = 1;
 
 /// The timestamps that the entries of one sidecar have had.
 pub(super) struct Stamps<'d> {
-    standing: BTreeMap<EntryKey, i64>,
+    standing: BTreeMap<EntryKey, (i64, &'d str)>,
     /// Of entries that were taken down, by digest.
     silenced: HashMap<&'d str, i64>,
     now: i64,
+    step: i64,
 }
 
 impl<'d> Stamps<'d> {
     /// Those of `before`, which stands registered, and those that are `remembered` of what a silence has taken down.
-    /// Everything else gets `now`, in Unix milliseconds.
-    pub fn new(before: &SnapshotPart, remembered: Option<&'d Timestamps>, now: i64) -> Self {
+    /// Everything else gets `now`, in Unix milliseconds. `overlap` says whether what a change replaces stays for a moment.
+    pub fn new(
+        before: &'d SnapshotPart,
+        remembered: Option<&'d Timestamps>,
+        now: i64,
+        overlap: bool,
+    ) -> Self {
+        let step = if overlap { STEP } else { 0 };
         let remembered = remembered.into_iter().flatten();
         let silenced = remembered
             .flat_map(|(timestamp, keys)| keys.iter().map(|key| (key.as_str(), *timestamp)))
             .collect();
-        Self { standing: stamped(before).collect(), silenced, now }
+        Self {
+            standing: stamped(urls_of(before)).map(|(key, at, url)| (key, (at, url))).collect(),
+            silenced,
+            now,
+            step,
+        }
     }
 
     /// The URLs that `snapshot` stands as, without the instances that follow from them.
@@ -41,20 +56,28 @@ impl<'d> Stamps<'d> {
         }
     }
 
-    /// The URL that `write` makes for a timestamp, with the one that its entry has had.
+    /// The URL that `write` makes for a timestamp: the very one that stands, or one that tells its entry from before.
     pub fn keep(&self, write: &dyn Fn(i64) -> String) -> String {
         let fresh = write(self.now);
-        let key = ServiceUrl::parse(&fresh).map(|url| url.entry_key());
-        match key.ok().and_then(|key| self.known(&key)) {
-            Some(timestamp) => write(timestamp),
-            None => fresh,
+        let Ok(key) = ServiceUrl::parse(&fresh).map(|url| url.entry_key()) else { return fresh };
+        if let Some((timestamp, standing)) = self.standing.get(&key) {
+            let kept = write(*timestamp);
+            let is_replaced = key.side == Side::Provider && kept != *standing;
+            return if is_replaced { write(timestamp + self.step) } else { kept };
         }
+        self.silenced.get(key.digest().as_str()).map_or(fresh, |timestamp| write(*timestamp))
     }
+}
 
-    fn known(&self, key: &EntryKey) -> Option<i64> {
-        let silenced = || self.silenced.get(key.digest().as_str()).copied();
-        self.standing.get(key).copied().or_else(silenced)
-    }
+/// The providers of `before` in whose place `after` has another URL that consumers on dubbo-go tell from it. Those must find the
+/// new one before they lose the old one: they drop what has gone before they read what has come.
+pub(super) fn superseded(before: &SnapshotPart, after: &SnapshotPart) -> BTreeSet<String> {
+    let come: HashMap<EntryKey, i64> = stamped(after.providers.difference(&before.providers))
+        .map(|(key, timestamp, _)| (key, timestamp))
+        .collect();
+    let gone = stamped(before.providers.difference(&after.providers));
+    let replaced = gone.filter(|(key, timestamp, _)| come.get(key).is_some_and(|new| new != timestamp));
+    replaced.map(|(_, _, url)| url.to_owned()).collect()
 }
 
 /// What is still to be remembered once `entries` stand.
@@ -62,7 +85,7 @@ pub(super) fn forget(remembered: &Timestamps, entries: &SnapshotPart) -> Timesta
     if remembered.is_empty() {
         return Timestamps::new();
     }
-    let standing: HashSet<String> = stamped(entries).map(|(key, _)| key.digest()).collect();
+    let standing: HashSet<String> = stamped(urls_of(entries)).map(|(key, ..)| key.digest()).collect();
     let mut left = remembered.clone();
     left.values_mut().for_each(|keys| keys.retain(|key| !standing.contains(key)));
     left.retain(|_, keys| !keys.is_empty());
@@ -72,7 +95,7 @@ pub(super) fn forget(remembered: &Timestamps, entries: &SnapshotPart) -> Timesta
 /// What is to be remembered of entries that are taken down; nothing at all when that would take more than `limit` bytes.
 pub(super) fn remember(entries: &SnapshotPart, limit: usize) -> Timestamps {
     let mut timestamps = Timestamps::new();
-    for (key, timestamp) in stamped(entries) {
+    for (key, timestamp, _) in stamped(urls_of(entries)) {
         timestamps.entry(timestamp).or_default().insert(key.digest());
     }
     let keys: usize = timestamps.values().map(|keys| keys.len()).sum();
@@ -82,11 +105,16 @@ pub(super) fn remember(entries: &SnapshotPart, limit: usize) -> Timestamps {
     timestamps
 }
 
-/// The entries that carry a timestamp.
-fn stamped(entries: &SnapshotPart) -> impl Iterator<Item = (EntryKey, i64)> {
-    let urls = entries.providers.iter().chain(&entries.consumers);
-    let urls = urls.filter_map(|url| ServiceUrl::parse(url).ok());
-    urls.filter_map(|url| Some((url.entry_key(), url.timestamp()?)))
+fn urls_of(entries: &SnapshotPart) -> impl Iterator<Item = &String> {
+    entries.providers.iter().chain(&entries.consumers)
+}
+
+/// The entries that carry a timestamp, with that and their URL.
+fn stamped<'p>(urls: impl Iterator<Item = &'p String>) -> impl Iterator<Item = (EntryKey, i64, &'p str)> {
+    urls.filter_map(|text| {
+        let url = ServiceUrl::parse(text).ok()?;
+        Some((url.entry_key(), url.timestamp()?, text.as_str()))
+    })
 }
 
 #[cfg(test)]
@@ -111,7 +139,7 @@ mod tests {
         snapshot: &Snapshot,
         now: i64,
     ) -> SnapshotPart {
-        Stamps::new(before, remembered, now).entries(snapshot)
+        Stamps::new(before, remembered, now, false).entries(snapshot)
     }
 
     fn snapshot(method: &str, port: u16) -> Snapshot {
@@ -125,8 +153,22 @@ mod tests {
         let changed = wanted_entries(&first, None, &snapshot("y", 1), 1_000_000_000_002);
         assert_ne!(changed, first);
         assert!(changed.providers.iter().all(|url| url.contains("timestamp=1000000000001")));
+        assert!(superseded(&first, &changed).is_empty(), "they would be taken for one");
         let moved = wanted_entries(&first, None, &snapshot("x", 2), 1_000_000_000_002);
         assert!(moved.providers.iter().all(|url| url.contains("timestamp=1000000000002")));
+        assert!(superseded(&first, &moved).is_empty());
+    }
+
+    #[test]
+    fn a_provider_whose_old_form_stays_for_a_moment_moves_its_timestamp_by_a_millisecond() {
+        let entries = |before: &SnapshotPart, method| {
+            Stamps::new(before, None, 1_000_000_000_001, true).entries(&snapshot(method, 1))
+        };
+        let first = entries(&SnapshotPart::default(), "x");
+        let changed = entries(&first, "y");
+        assert!(changed.providers.iter().all(|url| url.contains("timestamp=1000000000002")));
+        assert_eq!(entries(&changed, "y"), changed);
+        assert_eq!(superseded(&first, &changed), first.providers);
     }
 
     #[test]

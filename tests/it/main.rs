@@ -43,6 +43,7 @@ mod outage;
 mod races;
 mod refusals;
 mod repair;
+mod replacement;
 mod replicas;
 mod servicecomb;
 mod sync;

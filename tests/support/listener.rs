@@ -54,6 +54,7 @@ impl Listener {
     }
 
     /// Listens to a stream that has no head.
+    #[cfg(feature = "measurements")]
     pub fn bare(stream: TcpStream) -> Self {
         Self { stream, rest: Vec::new() }
     }
