@@ -23,18 +23,19 @@ const SHARDS: usize = 64;
 pub(super) struct Ear {
     /// Milliseconds from the start of the hearing to the last sign of life.
     heard: AtomicU64,
+    /// Whether the catalog must not be believed about it.
     lapsing: AtomicBool,
     /// Held while its registration is changed.
     pub change: tokio::sync::Mutex<()>,
 }
 
 impl Ear {
-    /// Whether its silence is being acted on right now.
+    /// Whether its silence is being acted on right now, or something was done of which the catalog may not know.
     pub fn is_lapsing(&self) -> bool {
         self.lapsing.load(Ordering::SeqCst)
     }
 
-    /// Announces, or takes back, that its silence is being acted on.
+    /// Announces, or takes back, that its silence is being acted on or that the catalog may not know what was done.
     pub fn set_lapsing(&self, lapsing: bool) {
         self.lapsing.store(lapsing, Ordering::SeqCst);
     }

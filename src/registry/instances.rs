@@ -9,14 +9,15 @@ use super::{Registry, RegistryError};
 use crate::catalog::InstanceRecord;
 use crate::dubbo::instance_urls;
 use crate::model::{
-    Instance, InstanceDocument, InstanceKey, InstanceStatus, Microservice, Properties, Registrant,
+    Instance, InstanceDocument, InstanceKey, InstanceStatus, Microservice, Properties, Registrant, ReplicaId,
     SnapshotPart, Tenant, hex_digest,
 };
 
 impl Registry {
     /// Registers an instance whose defaults are filled in (all but id, service id, version and timestamps) and answers
     /// its id: the caller's, or that of the instance with the same endpoints, or a new one. What is registered under
-    /// the id already is replaced whole; when that changes nothing, only the lease is renewed.
+    /// the id already is replaced whole; when that changes nothing, only the lease is renewed, and ZooKeeper asked
+    /// whether all of it still stands.
     ///
     /// # Errors
     /// [`RegistryError::NoSuchMicroservice`], [`RegistryError::QuotaExceeded`] and those of every change.
@@ -44,18 +45,25 @@ impl Registry {
             instance_id: instance_id.clone(),
         };
         let registrant = Registrant::Instance(key.clone());
-        let replica = self.replica_in_touch()?;
+        self.replica_in_touch()?;
         let ear = self.hearing.touch(&registrant);
         let _change = ear.change.lock().await;
         self.finish_lapse(&ear).await?;
         let layout = &self.zookeeper.layout;
-        self.settle(&registrant, || {
+        self.settle_heard(&ear, &registrant, || {
+            // Not earlier: with a new session this replica gets a new name.
+            let replica = self.replica_in_touch()?;
             let microservice = self.registered_microservice(tenant, service_id)?;
             let record = self.catalog.instance_record(&key);
             let document = instance_document(&key, &microservice, &instance, record.as_ref());
             let most = self.options.quotas.instances;
             if record.is_none() && self.catalog.count_instances(tenant) >= most {
                 return Err(RegistryError::QuotaExceeded { what: "instances of a tenant", most });
+            }
+            if let Some(record) = &record
+                && let Some(first) = self.plan_mark_first(&registrant, record, &replica)
+            {
+                return Ok(Some(first));
             }
             let mut plan = Plan::default();
             // The microservice must not be deleted at the same moment.
@@ -65,9 +73,10 @@ impl Registry {
                 Some(record) => plan.document.check(layout.document(&registrant), record.version),
                 None => self.plan_document(&registrant, record.as_ref(), &document, &mut plan)?,
             }
-            let guards = plan.document.operations.len();
             plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
-            Ok((unchanged.is_none() || plan.document.operations.len() > guards).then_some(plan))
+            // Also when there is nothing to write: the conditions ask ZooKeeper whether what the catalog shows is so.
+            // Somebody may have unregistered it through another replica.
+            Ok(Some(plan))
         })
         .await?;
         self.hearing.touch(&registrant);
@@ -84,7 +93,7 @@ impl Registry {
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
-        self.settle(&registrant, || {
+        self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
                 return if done { Ok(None) } else { Err(self.no_such_instance(key)) };
             };
@@ -119,19 +128,20 @@ impl Registry {
                 return Ok(());
             }
         }
-        let replica = self.replica_in_touch()?;
+        self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
         self.finish_lapse(&ear).await?;
         let layout = &self.zookeeper.layout;
-        self.settle(&registrant, || {
+        self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
                 return Err(self.no_such_instance(key));
             };
+            let replica = self.replica_in_touch()?;
             let mut plan = Plan::default();
             plan.document.check(layout.document(&registrant), record.version);
-            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
-            Ok((plan.document.operations.len() > 1).then_some(plan))
+            let is_marked_anew = plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
+            Ok(is_marked_anew.then_some(plan))
         })
         .await?;
         self.hearing.touch(&registrant);
@@ -171,25 +181,59 @@ impl Registry {
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
-        self.settle(&registrant, || {
+        self.finish_lapse(&ear).await?;
+        self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
                 return Err(self.no_such_instance(key));
             };
+            let replica = self.replica_in_touch()?;
+            if !self.catalog.is_marked(&registrant, &replica) {
+                // Whoever marks it without having heard it would take it for silent at once.
+                self.hearing.touch(&registrant);
+            }
+            if let Some(first) = self.plan_mark_first(&registrant, &record, &replica) {
+                return Ok(Some(first));
+            }
+            let layout = &self.zookeeper.layout;
+            let mut plan = Plan::default();
+            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
             let mut instance = record.document.instance.clone();
             change(&mut instance);
             if instance == record.document.instance && !record.damaged {
-                return Ok(None);
+                // The catalog may be behind somebody who changed it through another replica.
+                plan.document.check(layout.document(&registrant), record.version);
+                return Ok(Some(plan));
             }
             instance.mod_timestamp = unix_seconds();
             let microservice = self.registered_microservice(&key.tenant, &key.service_id)?;
             let providers: BTreeSet<String> =
                 instance_urls(&microservice, &instance, &key.tenant).into_iter().collect();
             let document = InstanceDocument { instance, providers };
-            let mut plan = Plan::default();
             self.plan_document(&registrant, Some(&record), &document, &mut plan)?;
             Ok(Some(plan))
         })
         .await
+    }
+
+    /// What must be done before an instance can be changed that this replica has not marked. Its document begins at
+    /// version 0 again when it is unregistered and registered, so the version alone does not tell which of the two it
+    /// is that a plan was made from. The mark of this replica does: it goes with the registration, and nobody else puts
+    /// it back.
+    fn plan_mark_first(
+        &self,
+        registrant: &Registrant,
+        record: &InstanceRecord,
+        replica: &ReplicaId,
+    ) -> Option<Plan> {
+        // A lease that is not there is created with the mark in the change itself, which fails if there is another.
+        if self.catalog.marks(registrant)?.contains(replica) {
+            return None;
+        }
+        let layout = &self.zookeeper.layout;
+        let mut plan = Plan { is_preparation: true, ..Plan::default() };
+        plan.document.check(layout.document(registrant), record.version);
+        plan_lease(&self.catalog, layout, registrant, replica, &mut plan);
+        Some(plan)
     }
 
     /// Everything that takes an instance out of ZooKeeper, guarded by the version of its document.

@@ -12,12 +12,12 @@ use tokio::time::sleep;
 
 use super::brake::{Turn, Verdict};
 use super::clock::lease_now;
-use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
+use super::plan::{Plan, SnapshotChange, plan_entries, plan_no_lease, plan_snapshot};
+use super::settle::is_in_doubt;
 use super::timestamps::remember;
 use super::{Registry, RegistryError};
 use crate::model::{Instance, Registrant, ReplicaId, SnapshotPart};
 use crate::telemetry::Readiness;
-use crate::zookeeper::Transaction;
 
 /// How often silence is looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -25,10 +25,6 @@ const TICK: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(1_500);
 /// Registrations that are taken down or marked at once.
 const CHANGES_IN_FLIGHT: usize = 32;
-/// Marks in one transaction, and how many such are under way at once: after a session has expired everybody must be
-/// marked anew before the other replicas take them for orphans.
-const MARKS: usize = 200;
-const MARK_BATCHES_IN_FLIGHT: usize = 8;
 /// What is remembered of somebody without a lease: a refused sync, for example.
 const MEMORY: Duration = Duration::from_secs(120);
 
@@ -36,6 +32,8 @@ const MEMORY: Duration = Duration::from_secs(120);
 struct Noticed {
     /// Their marks.
     dead: Vec<ReplicaId>,
+    /// Whether nobody hears the registrant.
+    is_orphan: bool,
     /// Since when this replica has known of the last of them, or that nobody hears the registrant.
     since: Instant,
 }
@@ -60,6 +58,16 @@ struct Work {
     /// How many registrations would have to be taken down here if they fell silent.
     kept: usize,
     to_sweep: Vec<(Registrant, Vec<ReplicaId>)>,
+}
+
+impl Work {
+    /// Whether nothing is left to do.
+    fn is_done(&self) -> bool {
+        self.to_mark.is_empty()
+            && self.to_lapse.is_empty()
+            && self.to_leave.is_empty()
+            && self.to_sweep.is_empty()
+    }
 }
 
 /// What there is to do about one lease.
@@ -104,7 +112,12 @@ impl Registry {
             if self.judge_silence(work.to_lapse.len(), work.kept) == Verdict::Hold {
                 work.to_lapse.clear();
             }
-            self.mark_all(&replica, work.to_mark).await;
+            self.mark_all(&replica, std::mem::take(&mut work.to_mark)).await;
+            // A mark may have been read before the replica that it is named after: whoever seems to be dead now has
+            // been so when everything that was committed is known.
+            if !work.is_done() && !self.catalog.catch_up().await {
+                continue;
+            }
             stream::iter(work.to_lapse.into_iter().chain(work.to_leave))
                 .for_each_concurrent(CHANGES_IN_FLIGHT, |(registrant, silence)| async move {
                     self.lapse(&registrant, &silence).await;
@@ -128,11 +141,8 @@ impl Registry {
         let todo = self.catalog.look_at_leases(|lease| {
             let heard = self.hearing.last(lease.registrant);
             let silent_for = |since: Instant| now.saturating_duration_since(since);
-            let time_to_live = lease.time_to_live.unwrap_or_else(|| match lease.registrant {
-                Registrant::Sidecar(_) => self.options.sidecar_time_to_live,
-                // Its document makes no sense at the moment: as long as one that does not say.
-                Registrant::Instance(_) | Registrant::Dependency(_) => Instance::default().time_to_live(),
-            });
+            let time_to_live =
+                lease.time_to_live.unwrap_or_else(|| self.usual_time_to_live(lease.registrant));
             let mine = lease.marks.contains(replica);
             let elsewhere = lease.marks.iter().any(|mark| mark != replica && lease.replicas.contains(mark));
             kept += usize::from(!elsewhere);
@@ -141,7 +151,8 @@ impl Registry {
             let is_orphan = !mine && !elsewhere;
             // Whoever is gone may have heard it a moment before: a time to live begins anew, also once the mark is swept.
             let known = noticed.get(lease.registrant);
-            let is_news = dead.iter().any(|mark| known.is_none_or(|known| !known.dead.contains(mark)));
+            let is_news = dead.iter().any(|mark| known.is_none_or(|known| !known.dead.contains(mark)))
+                || (is_orphan && known.is_some_and(|known| !known.is_orphan));
             let gone_since = match known {
                 Some(known) if !is_news => Some(known.since),
                 None if !is_news && !is_orphan => None,
@@ -150,7 +161,8 @@ impl Registry {
             let gone_since =
                 gone_since.filter(|since| is_orphan || silent_for(*since) < time_to_live || !dead.is_empty());
             if let Some(since) = gone_since {
-                still_noticed.insert(lease.registrant.clone(), Noticed { dead: dead.clone(), since });
+                still_noticed
+                    .insert(lease.registrant.clone(), Noticed { dead: dead.clone(), is_orphan, since });
             }
             if heard.is_some_and(|heard| silent_for(heard) < time_to_live) {
                 return match (mine, dead.is_empty()) {
@@ -182,6 +194,26 @@ impl Registry {
             }
         }
         work
+    }
+
+    /// Whether a registrant was heard here within its time to live.
+    pub(super) fn hears(&self, registrant: &Registrant) -> bool {
+        let own = match registrant {
+            Registrant::Instance(key) => self.catalog.instance_record(key),
+            Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
+        };
+        let own = own.map(|record| record.document.instance.time_to_live());
+        let time_to_live = own.unwrap_or_else(|| self.usual_time_to_live(registrant));
+        self.hearing.last(registrant).is_some_and(|heard| heard.elapsed() < time_to_live)
+    }
+
+    /// How long a registrant may be silent whose document does not say.
+    fn usual_time_to_live(&self, registrant: &Registrant) -> Duration {
+        match registrant {
+            Registrant::Sidecar(_) => self.options.sidecar_time_to_live,
+            // Its document makes no sense at the moment: as long as one that does not say.
+            Registrant::Instance(_) | Registrant::Dependency(_) => Instance::default().time_to_live(),
+        }
     }
 
     /// Whether those who are silent may be taken down; says so loudly when they may not.
@@ -219,40 +251,6 @@ impl Registry {
         verdict
     }
 
-    /// Marks many at once. One that cannot be marked would take the others with it, so on failure each is tried alone.
-    async fn mark_all(&self, replica: &ReplicaId, registrants: Vec<Registrant>) {
-        let batches = stream::iter(registrants.chunks(MARKS));
-        batches
-            .for_each_concurrent(MARK_BATCHES_IN_FLIGHT, |batch| async move {
-                let Some(connection) = self.zookeeper.connection() else { return };
-                let mut marks = Transaction::default();
-                for registrant in batch {
-                    marks.create(self.zookeeper.layout.mark(registrant, replica), "");
-                }
-                if batch.len() > 1 && connection.commit(&marks).await.is_ok() {
-                    self.zookeeper.refresh(marks.changed_paths(), false).await;
-                    return;
-                }
-                for registrant in batch {
-                    self.mark(registrant, replica).await;
-                }
-            })
-            .await;
-    }
-
-    async fn mark(&self, registrant: &Registrant, replica: &ReplicaId) {
-        let marked = self.settle(registrant, || {
-            let mut plan = Plan::default();
-            if self.catalog.marks(registrant).is_some() {
-                plan_lease(&self.catalog, &self.zookeeper.layout, registrant, replica, &mut plan);
-            }
-            Ok(Some(plan))
-        });
-        if let Err(error) = marked.await {
-            log::debug!("cannot mark {registrant}: {error}");
-        }
-    }
-
     /// Takes this replica's mark away, and the registration with it when nobody else hears the registrant; not if
     /// anything has become known meanwhile that `silence` was not found from.
     async fn lapse(&self, registrant: &Registrant, silence: &Silence) {
@@ -267,7 +265,7 @@ impl Registry {
         ear.set_lapsing(true);
         let mut taken_down = false;
         let outcome = self
-            .settle(registrant, || {
+            .carry_out(registrant, || {
                 taken_down = false;
                 // A sign of life meanwhile: it either was acknowledged already, or it sees us and waits for the end.
                 if self.hearing.last(registrant) != silence.heard || !self.still_listens(silence.listening) {
@@ -281,15 +279,16 @@ impl Registry {
                 Ok(Some(plan))
             })
             .await;
-        // With an unknown outcome it may still be carried out: whoever is heard next waits until that is decided.
-        ear.set_lapsing(outcome == Err(RegistryError::OutcomeUnknown));
+        // With an unknown outcome it may still be carried out, and what has not been read back is not known here:
+        // whoever is heard next waits until that is decided.
+        ear.set_lapsing(is_in_doubt(&outcome));
         match outcome {
-            Ok(()) if taken_down => {
+            Ok(_) if taken_down => {
                 self.metrics.lease_expirations.inc();
                 self.brake.note_taken_down(Instant::now());
                 log::info!("{registrant} fell silent and was taken down");
             }
-            Ok(()) => {}
+            Ok(_) => {}
             Err(error) => log::warn!("cannot take down {registrant}, which fell silent: {error}"),
         }
     }
@@ -323,9 +322,10 @@ impl Registry {
             if marks.contains(&replica) {
                 plan.document.delete(layout.mark(registrant, &replica), -1);
             }
+            plan.replica = Some(replica);
             return Ok(Some((plan, false)));
         }
-        let plan = match registrant {
+        let mut plan = match registrant {
             // It has no lease that could lapse.
             Registrant::Dependency(_) => return Ok(None),
             Registrant::Instance(key) => match self.catalog.instance_record(key) {
@@ -357,6 +357,7 @@ impl Registry {
                 record => self.plan_lease_only(registrant, record.map(|record| record.version)),
             },
         };
+        plan.replica = Some(replica);
         Ok(Some((plan, true)))
     }
 
@@ -371,18 +372,5 @@ impl Registry {
         }
         plan_no_lease(&self.catalog, &self.zookeeper.layout, registrant, &mut plan);
         plan
-    }
-
-    /// Removes the marks of replicas that are gone.
-    async fn sweep(&self, registrant: Registrant, stale: Vec<ReplicaId>) {
-        let Some(connection) = self.zookeeper.connection() else { return };
-        let mut sweep = Transaction::default();
-        for mark in &stale {
-            sweep.delete(self.zookeeper.layout.mark(&registrant, mark), -1);
-        }
-        if let Err(error) = connection.commit(&sweep).await {
-            // Another replica sweeps as well; what is left is met again at the next look.
-            log::debug!("cannot sweep the marks of {registrant}: {error}");
-        }
     }
 }

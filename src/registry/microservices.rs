@@ -36,9 +36,13 @@ impl Registry {
         let mut answer = created.service_id.clone();
         self.settle(&format!("microservice {}", created.service_id), || {
             if let Some(existing) = self.existing(tenant, &created, &key, &given)? {
+                // Somebody may have deleted it through another replica.
+                let mut plan = Plan::default();
+                plan.document.check(self.zookeeper.layout.microservice(tenant, &existing), -1);
                 answer = existing;
-                return Ok(None);
+                return Ok(Some(plan));
             }
+            answer.clone_from(&created.service_id);
             let most = self.options.quotas.microservices;
             if self.catalog.count_microservices(tenant) >= most {
                 return Err(RegistryError::QuotaExceeded { what: "microservices of a tenant", most });

@@ -14,6 +14,7 @@ mod instances;
 mod leases;
 mod left_overs;
 mod locks;
+mod marks;
 mod microservices;
 mod plan;
 mod recorder;

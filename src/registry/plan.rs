@@ -33,9 +33,18 @@ pub(super) struct Plan {
     /// What the catalog lacks although documents speak of it. It may have been deleted by hand, or may not have arrived
     /// yet: to tell, it must be looked at before the plan can be carried out.
     pub uncertain: Vec<String>,
+    /// The replica whose marks it is about. Its name ends with its session, and so does the plan.
+    pub replica: Option<ReplicaId>,
+    /// Only makes the change possible that is meant: once it is committed, it is planned anew.
+    pub is_preparation: bool,
 }
 
 impl Plan {
+    /// Whether it may be committed over a session under which this replica is called `replica`.
+    pub fn fits(&self, replica: &ReplicaId) -> bool {
+        self.replica.as_ref().is_none_or(|planned| planned == replica)
+    }
+
     /// One transaction if `limit` bytes suffice for it, else several.
     pub fn transactions(self, limit: usize, chroot_bytes: usize) -> Vec<Transaction> {
         let steps = [self.additions, self.old_parts, self.document, self.parts, self.removals];
@@ -250,24 +259,30 @@ fn part_count(record: Option<&SnapshotRecord>, bytes: usize, limit: usize) -> u3
     u32::try_from(bytes.div_ceil(part_bytes.max(1))).unwrap_or(u32::MAX)
 }
 
-/// Makes sure that the lease of `registrant` exists and carries the mark of `replica`.
+/// Makes sure that the lease of `registrant` exists and carries the mark of `replica`, and answers whether there is
+/// anything to do for that. A mark that the catalog shows is checked: somebody may have taken the registration down
+/// meanwhile, and what is written beside it must not stand without a lease.
 pub(super) fn plan_lease(
     catalog: &Catalog,
     layout: &Layout,
     registrant: &Registrant,
     replica: &ReplicaId,
     plan: &mut Plan,
-) {
-    match catalog.marks(registrant) {
-        None => {
-            plan.document.create(layout.lease(registrant), "");
-            plan.document.create(layout.mark(registrant, replica), "");
-        }
-        Some(marks) if !marks.contains(replica) && !does_wrong!("skip-remark") => {
-            plan.document.create(layout.mark(registrant, replica), "");
-        }
-        Some(_) => {}
+) -> bool {
+    plan.replica = Some(replica.clone());
+    let marks = catalog.marks(registrant);
+    if marks.as_ref().is_some_and(|marks| marks.contains(replica)) {
+        plan.document.check(layout.mark(registrant, replica), -1);
+        return false;
     }
+    if marks.is_some() && does_wrong!("skip-remark") {
+        return false;
+    }
+    if marks.is_none() {
+        plan.document.create(layout.lease(registrant), "");
+    }
+    plan.document.create(layout.mark(registrant, replica), "");
+    true
 }
 
 /// Removes the lease of `registrant` with every mark that is known. If there is one that is not, nothing happens:
@@ -280,5 +295,29 @@ pub(super) fn plan_no_lease(catalog: &Catalog, layout: &Layout, registrant: &Reg
         plan.document.delete(layout.lease(registrant), -1);
     } else {
         plan.uncertain.push(layout.lease(registrant));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn a_plan_that_marks_fits_the_session_of_its_replica_and_no_other() {
+        let layout = Layout {
+            dubbo_root: "/dubbo".into(),
+            services_root: String::new(),
+            registry_root: "/zoogate".into(),
+        };
+        let catalog = Catalog::new(layout.clone(), usize::MAX, Arc::new(Metrics::new().unwrap()));
+        let (old, new) = (ReplicaId::new("old"), ReplicaId::new("new"));
+        let registrant = Registrant::Sidecar(SidecarId::parse("a@b").unwrap());
+        let mut plan = Plan::default();
+        assert!(plan.fits(&old) && plan.fits(&new), "it marks nobody");
+        plan_lease(&catalog, &layout, &registrant, &old, &mut plan);
+        assert!(plan.fits(&old) && !plan.fits(&new));
     }
 }

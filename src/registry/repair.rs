@@ -155,11 +155,8 @@ impl Registry {
             let plan = self.plan_restore(registrant)?;
             // Nothing, too, when what seemed to be missing had only not arrived yet.
             (entries, lease) = plan.as_ref().map_or((0, 0), |plan| {
-                // The first step only checks the document.
-                (
-                    plan.additions.changed_paths().len(),
-                    plan.document.operations.len().saturating_sub(1).min(1),
-                )
+                // Nothing but a lease is created beside the entries.
+                (plan.additions.changed_paths().len(), plan.document.changed_paths().len().min(1))
             });
             Ok(plan)
         })
@@ -228,13 +225,17 @@ impl Registry {
             return Ok(None);
         }
         plan.document.check(layout.document(registrant), version);
+        if !lease_is_missing && !matches!(registrant, Registrant::Dependency(_)) {
+            plan.document.check(layout.lease(registrant), -1);
+        }
         if lease_is_missing {
-            match (self.zookeeper.replica(), self.hearing.last(registrant)) {
-                (Some(replica), Some(_)) => {
+            match self.zookeeper.replica().filter(|_| self.hears(registrant)) {
+                Some(replica) => {
                     plan_lease(&self.catalog, layout, registrant, &replica, &mut plan);
                 }
-                // Nobody was heard here: an orphan, which gets its time to live like any other.
-                _ => plan.document.create(layout.lease(registrant), ""),
+                // Heard elsewhere, if at all: with a mark it would seem to have been silent for long. Without one it
+                // is an orphan, which gets its time to live like any other.
+                None => plan.document.create(layout.lease(registrant), ""),
             }
         }
         Ok(Some(plan))

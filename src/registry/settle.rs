@@ -10,13 +10,46 @@ use super::hearing::Ear;
 use super::plan::Plan;
 use super::{Registry, RegistryError};
 use crate::model::Registrant;
-use crate::zookeeper::{Cause, CommitError, Connection, Operation, Transaction};
+use crate::zookeeper::{Cause, CommitError, Connection, Operation, Place, Transaction};
 
 /// How often a change is planned anew before it is given up.
 const ATTEMPTS: u64 = 16;
 /// Longest pause after the first conflict, in milliseconds; it grows with each that follows. Those who met have to part
 /// ways, so the pause is left to chance.
 const PAUSE: u64 = 4;
+
+/// What became of a plan.
+struct Committed {
+    /// Whose documents were changed.
+    documents: Vec<Registrant>,
+    /// Whether the catalog shows it.
+    is_seen: bool,
+}
+
+/// Puts a registration in doubt when it goes without having been told of an outcome.
+struct Abandoned<'e>(Option<&'e Ear>);
+
+impl Abandoned<'_> {
+    /// Ends it, with the doubt or without.
+    fn keep_if(mut self, is_in_doubt: bool) {
+        if !is_in_doubt {
+            self.0 = None;
+        }
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(ear) = self.0 {
+            ear.set_lapsing(true);
+        }
+    }
+}
+
+/// Whether the catalog may not show what became of a change.
+pub(super) fn is_in_doubt(outcome: &Result<bool, RegistryError>) -> bool {
+    matches!(outcome, Ok(false) | Err(RegistryError::OutcomeUnknown))
+}
 
 impl Registry {
     /// Plans and commits until ZooKeeper is as it should be. `plan` looks at the catalog and answers what is left to
@@ -28,14 +61,38 @@ impl Registry {
     pub(super) async fn settle(
         &self,
         what: &(dyn std::fmt::Display + Sync),
-        mut plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
+        plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
     ) -> Result<(), RegistryError> {
+        self.carry_out(what, plan).await.map(drop)
+    }
+
+    /// Like [`Registry::settle`], for the registration of whoever `ear` belongs to. While the catalog may not show what
+    /// became of it, nobody is answered from the catalog: whoever is heard next waits until it does.
+    pub(super) async fn settle_heard(
+        &self,
+        ear: &Ear,
+        registrant: &Registrant,
+        plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
+    ) -> Result<(), RegistryError> {
+        // A client that hangs up ends this here and now, whatever has been sent.
+        let abandoned = Abandoned(Some(ear));
+        let outcome = self.carry_out(registrant, plan).await;
+        abandoned.keep_if(is_in_doubt(&outcome));
+        outcome.map(drop)
+    }
+
+    /// Does what [`Registry::settle`] does, and answers whether the catalog shows it.
+    pub(super) async fn carry_out(
+        &self,
+        what: &(dyn std::fmt::Display + Sync),
+        mut plan: impl FnMut() -> Result<Option<Plan>, RegistryError>,
+    ) -> Result<bool, RegistryError> {
         let mut caught_up = false;
         // What was looked at and does not exist.
         let mut absent = HashSet::new();
         for attempt in 1..=ATTEMPTS {
             let steps = match plan() {
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(true),
                 Ok(Some(steps)) => steps,
                 Err(error) if error.is_absence() && !caught_up => {
                     caught_up = true;
@@ -54,12 +111,18 @@ impl Registry {
                 continue;
             }
             if steps.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
+            let is_preparation = steps.is_preparation;
             match self.commit(steps).await {
-                Ok(changed) => {
-                    changed.into_iter().for_each(|registrant| self.look_again(registrant));
-                    return Ok(());
+                Ok(Committed { is_seen, .. }) if is_preparation => {
+                    if !is_seen {
+                        self.catch_up().await?;
+                    }
+                }
+                Ok(Committed { documents, is_seen }) => {
+                    documents.into_iter().for_each(|registrant| self.look_again(registrant));
+                    return Ok(is_seen);
                 }
                 Err(CommitError::NotConnected) => return Err(RegistryError::NotConnected),
                 Err(CommitError::Unknown(reason)) => {
@@ -90,9 +153,13 @@ impl Registry {
         Err(RegistryError::Contended(what.to_string()))
     }
 
-    /// Commits, and answers whose documents were changed.
-    async fn commit(&self, plan: Plan) -> Result<Vec<Registrant>, CommitError> {
+    async fn commit(&self, plan: Plan) -> Result<Committed, CommitError> {
         let connection = self.zookeeper.connection().ok_or(CommitError::NotConnected)?;
+        if let Some(gone) = plan.replica.as_ref().filter(|_| !plan.fits(&connection.replica)) {
+            // Planned under an earlier session: its mark would be one of the dead.
+            let path = self.zookeeper.layout.replica(gone);
+            return Err(CommitError::Failed { path, cause: Cause::NoNode });
+        }
         let limit = self.zookeeper.max_transaction_bytes();
         let transactions = plan.transactions(limit, connection.chroot_bytes);
         // A single step that is too large: ZooKeeper would drop the connection over it.
@@ -111,17 +178,32 @@ impl Registry {
             _ => commit_all(connection, transactions).await?,
         }
         let layout = &self.zookeeper.layout;
-        let registrants = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
+        let documents = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
         // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
-        // takes too long, the change stands all the same.
-        if !self.zookeeper.refresh(changed, false).await {
+        // takes too long, the change stands all the same. Conditions alone change nothing.
+        let is_seen = changed.is_empty() || self.read_back(changed).await;
+        if !is_seen {
             log::debug!("the catalog has not caught up with a change in time");
         }
-        Ok(registrants)
+        Ok(Committed { documents, is_seen })
     }
 
-    /// Makes sure that a lapse whose outcome was unknown is decided: what was sent before can no longer be carried out
-    /// once the server has caught up. The caller holds the lock of `ear`.
+    /// Has what was changed read into the catalog. Instances are read together with their marks: with a mark of this
+    /// replica the catalog must never show the document of one that stood there before.
+    pub(super) async fn read_back(&self, mut changed: Vec<String>) -> bool {
+        let layout = &self.zookeeper.layout;
+        let marked = changed.iter().filter_map(|path| match layout.place(path) {
+            Place::Mark(registrant @ Registrant::Instance(_), _) => Some(layout.document(&registrant)),
+            _ => None,
+        });
+        let marked: Vec<String> = marked.collect();
+        changed.extend(marked);
+        self.zookeeper.refresh(changed, false).await
+    }
+
+    /// Makes sure that a lapse, or another change, is decided whose outcome was unknown or has not been seen: what was
+    /// sent before can no longer be carried out once the server has caught up, and the catalog shows the rest. The
+    /// caller holds the lock of `ear`.
     pub(super) async fn finish_lapse(&self, ear: &Ear) -> Result<(), RegistryError> {
         if ear.is_lapsing() {
             self.catch_up().await?;
@@ -162,8 +244,13 @@ impl Registry {
 /// must not leave it half done, or a client with little patience would never get it done.
 async fn commit_all(connection: Arc<Connection>, transactions: Vec<Transaction>) -> Result<(), CommitError> {
     let steps = tokio::spawn(async move {
-        for transaction in &transactions {
-            connection.commit(transaction).await?;
+        for (index, transaction) in transactions.iter().enumerate() {
+            connection.commit(transaction).await.map_err(|error| match error {
+                CommitError::NotConnected if index > 0 => {
+                    CommitError::Unknown("the connection was lost before all of it was sent".into())
+                }
+                error => error,
+            })?;
         }
         Ok(())
     });

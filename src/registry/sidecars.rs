@@ -12,7 +12,7 @@ use super::timestamps::{Stamps, forget, superseded};
 use super::{Registry, RegistryError};
 use crate::catalog::SnapshotRecord;
 use crate::dubbo::ServiceUrl;
-use crate::model::{Registrant, ReplicaId, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
+use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
 
 /// How often, and after which pause, an edit looks for a document that was lost before it does without it.
 const SECOND_LOOKS: u32 = 60;
@@ -46,7 +46,6 @@ struct Change<'c> {
     sidecar: &'c SidecarId,
     registrant: &'c Registrant,
     peer: &'c str,
-    replica: &'c ReplicaId,
     wish: Wish<'c>,
     /// Unix milliseconds.
     now: i64,
@@ -151,13 +150,12 @@ impl Registry {
         let registrant = Registrant::Sidecar(sidecar.clone());
         // Also a change that has to be refused is a sign of life, of somebody who is registered.
         let known = self.catalog.marks(&registrant).map(|_| self.hearing.touch(&registrant));
-        let replica = self.replica_in_touch()?;
+        self.replica_in_touch()?;
         let ear = known.unwrap_or_else(|| self.hearing.touch(&registrant));
         let mut change = Change {
             sidecar,
             registrant: &registrant,
             peer,
-            replica: &replica,
             wish,
             now: unix_millis(),
             second_looks: SECOND_LOOKS,
@@ -169,17 +167,19 @@ impl Registry {
         };
         // The common case first: nothing has changed and this replica has said so already. An edit is not repeated as
         // a sync is, and must not be lost to a catalog that is behind what another replica has just committed.
+        // After a reconnect the catalog is behind until everything has been read again.
         let is_edit = matches!(wish, Wish::Edited(_));
-        let mut is_done = !is_edit
+        let looks_first = is_edit || self.catalog.stale_for().is_some();
+        let mut is_done = !looks_first
             && !ear.is_lapsing()
             && matches!(plan(change, &mut settled), Ok::<_, RegistryError>(None));
         while !is_done {
             let lock = ear.change.lock().await;
             self.finish_lapse(&ear).await?;
-            if is_edit && matches!(plan(change, &mut settled), Ok(None)) {
+            if looks_first && matches!(plan(change, &mut settled), Ok(None)) {
                 self.catch_up().await?;
             }
-            self.settle(&registrant, || plan(change, &mut settled)).await?;
+            self.settle_heard(&ear, &registrant, || plan(change, &mut settled)).await?;
             // A large change takes its time, and its time to live begins when it is acknowledged.
             self.hearing.touch(&registrant);
             is_done = !settled.is_lost;
@@ -198,7 +198,9 @@ impl Registry {
     }
 
     fn plan_change(&self, change: Change<'_>) -> Result<Planned, RegistryError> {
-        let Change { sidecar, registrant, peer, replica, wish, now, second_looks } = change;
+        let Change { sidecar, registrant, peer, wish, now, second_looks } = change;
+        // Not earlier: with a new session this replica gets a new name.
+        let replica = self.replica_in_touch()?;
         let (catalog, layout) = (&self.catalog, &self.zookeeper.layout);
         let record = catalog.snapshot(sidecar);
         let mut before = record.as_ref().map(SnapshotRecord::entries).unwrap_or_default();
@@ -260,16 +262,18 @@ impl Registry {
             // Guards the mark below against a document that was changed meanwhile.
             plan.document.check(layout.document(registrant), record.version);
         }
-        let guards = plan.document.operations.len();
-        let nothing = after.is_empty() && before.is_empty() && catalog.marks(registrant).is_none();
-        if nothing || (matches!(wish, Wish::Kept) && after.is_empty()) {
-            // Nothing was registered, so nothing keeps it alive.
-        } else if after.is_empty() {
-            plan_no_lease(catalog, layout, registrant, &mut plan);
+        let has_lease = catalog.marks(registrant).is_some();
+        let lease_changes = if after.is_empty() {
+            // Nothing is registered, so nothing keeps it alive.
+            let goes = has_lease && !matches!(wish, Wish::Kept);
+            if goes || !before.is_empty() {
+                plan_no_lease(catalog, layout, registrant, &mut plan);
+            }
+            goes
         } else {
-            plan_lease(catalog, layout, registrant, replica, &mut plan);
-        }
-        let plan = (changed || plan.document.operations.len() > guards).then_some(plan);
+            plan_lease(catalog, layout, registrant, &replica, &mut plan)
+        };
+        let plan = (changed || lease_changes).then_some(plan);
         let version = if changed { version + 1 } else { version };
         Ok(Planned { plan, after, version, changed, supersedes, is_lost: false })
     }

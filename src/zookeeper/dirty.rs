@@ -71,8 +71,11 @@ mod tests {
             dirty.mark(path.to_owned());
         }
         let mut room = 2;
-        let (taken, _) =
-            dirty.take(|path| path != "a", |_| std::mem::replace(&mut room, room.max(1) - 1) > 0);
+        let fits = |_: &str| {
+            room -= 1;
+            room >= 0
+        };
+        let (taken, _) = dirty.take(|path| path != "a", fits);
         assert_eq!(taken, ["b", "c"]);
         dirty.mark("b".to_owned());
         let (taken, _) = dirty.take(|_| true, |_| true);

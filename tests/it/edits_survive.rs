@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::fixtures::edits::{done, first, heartbeat, held, mainline, post};
+use crate::fixtures::two;
 use crate::support::client::Request;
 use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::{Gateway, Options};
@@ -19,13 +20,6 @@ const NOTICE: Duration = Duration::from_secs(30);
 
 /// How long a sidecar may be silent in the tests that wait for it.
 const TIME_TO_LIVE: Duration = Duration::from_secs(3);
-
-async fn two(time_to_live: Duration) -> (String, Gateway, Gateway) {
-    let root = zookeeper::shared().await;
-    let options = Options::new(&root).time_to_live(time_to_live);
-    let (one, other) = (options.clone().start().await, options.start().await);
-    (root, one, other)
-}
 
 #[tokio::test]
 async fn edits_of_one_sidecar_on_two_replicas_at_once_all_survive() {

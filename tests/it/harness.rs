@@ -9,6 +9,8 @@ use crate::support::process::Process;
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::watcher::{Seen, Watcher};
+use crate::support::wire::Operation::{Reading, Transaction};
+use crate::support::wire::Wire;
 use crate::support::znodes::Znodes;
 use crate::support::zookeeper::{self, ZooKeeper, four_letters};
 
@@ -124,6 +126,40 @@ async fn the_wire_can_be_cut_and_silenced() {
     })
     .await;
     assert_eq!(znodes.client().session_id(), before);
+}
+
+#[tokio::test]
+async fn the_wire_can_be_held_between_any_two_messages() {
+    let root = zookeeper::shared().await;
+    let (wire, through) = Wire::start(&root).await;
+    let (near, far) = (Znodes::connect(&through).await, Znodes::connect(&root).await);
+    near.create("/known", "").await;
+    let mut writer = near.client().new_multi_writer();
+    let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+    writer.add_create("/written", b"", &options).unwrap();
+    wire.hold_requests(&[(Transaction, "/written")]);
+    near.create("/before", "").await;
+    assert!(!wire.is_holding());
+    let (written, ()) = futures::join!(writer.commit(), async {
+        eventually("the transaction is held", Duration::from_secs(5), async || {
+            if wire.is_holding() { Ok(()) } else { Err("it is not") }
+        })
+        .await;
+        assert!(!far.exists("/written").await);
+        wire.hold_replies(&[(Reading, "/known")]);
+    });
+    written.unwrap();
+    assert!(far.exists("/written").await);
+    let mut reader = near.client().new_multi_reader();
+    reader.add_get_data("/known").unwrap();
+    let (read, ()) = futures::join!(reader.commit(), async {
+        eventually("the reply is held", Duration::from_secs(5), async || {
+            if wire.is_holding() { Ok(()) } else { Err("it is not") }
+        })
+        .await;
+        wire.release();
+    });
+    assert_eq!(read.unwrap().len(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::fixtures::applications::{offers, register_shop, shop};
 use crate::fixtures::polls::{GET, SYNC, consumer, waiting};
-use crate::fixtures::{nothing, one_provider};
+use crate::fixtures::{nothing, one_provider, two};
 use crate::support::client::{Answer, Request};
 use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::{Gateway, Options, accepted, sync_request};
@@ -49,13 +49,6 @@ fn dispatched(answer: &Answer) -> Value {
 
 async fn one() -> Gateway {
     Options::new(&zookeeper::shared().await).time_to_live(PATIENCE).start().await
-}
-
-async fn two(time_to_live: Duration) -> (String, Gateway, Gateway) {
-    let root = zookeeper::shared().await;
-    let options = Options::new(&root).time_to_live(time_to_live);
-    let (one, other) = (options.clone().start().await, options.start().await);
-    (root, one, other)
 }
 
 #[tokio::test]

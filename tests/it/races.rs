@@ -5,19 +5,15 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::fixtures::{create_instance, create_service, find, one_provider};
+use crate::fixtures::{create_instance, create_service, find, one_provider, two};
 use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::{Gateway, Options};
 use crate::support::watcher::Watcher;
 use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
 
-async fn two() -> (String, Gateway, Gateway) {
-    let root = zookeeper::shared().await;
-    let options = Options::new(&root);
-    let (one, other) = (options.clone().start().await, options.start().await);
-    (root, one, other)
-}
+/// How long a sidecar may be silent in the tests of two replicas.
+const TIME_TO_LIVE: Duration = Duration::from_secs(15);
 
 async fn found(gateway: &Gateway) -> Vec<Value> {
     let answer = gateway.get(&find("orders")).await.ok().json();
@@ -26,7 +22,7 @@ async fn found(gateway: &Gateway) -> Vec<Value> {
 
 #[tokio::test]
 async fn an_instance_that_is_unregistered_while_another_replica_first_hears_it_stays_gone() {
-    let (root, one, other) = two().await;
+    let (root, one, other) = two(TIME_TO_LIVE).await;
     let service = create_service(&one, "orders").await;
     let ids = join_all((0..60).map(|number| {
         let (one, service) = (&one, &service);
@@ -139,7 +135,7 @@ async fn what_only_a_sidecar_speaks_of_can_be_registered_by_a_client_that_asks_f
 
 #[tokio::test]
 async fn two_replicas_that_register_the_same_endpoints_at_once_answer_the_same_id() {
-    let (_, one, other) = two().await;
+    let (_, one, other) = two(TIME_TO_LIVE).await;
     let service = create_service(&one, "orders").await;
     for port in 8000..8010 {
         let (first, second) =
@@ -151,7 +147,7 @@ async fn two_replicas_that_register_the_same_endpoints_at_once_answer_the_same_i
 
 #[tokio::test]
 async fn two_replicas_that_change_one_registrant_for_long_leave_nothing_behind() {
-    let (root, one, other) = two().await;
+    let (root, one, other) = two(TIME_TO_LIVE).await;
     let changes = |gateway: &'static str, port: u16| {
         (0..40u16)
             .map(move |number| one_provider(&format!("demo.{gateway}{}", number % 3), port + number % 2))

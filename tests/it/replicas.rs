@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::fixtures::{create_instance, create_service, find, instances, one_provider};
+use crate::fixtures::{create_instance, create_service, find, instances, one_provider, two};
 use crate::support::beat::Beat;
 use crate::support::client::Answer;
 use crate::support::eventually::{ensure, eventually, throughout};
-use crate::support::gateway::{Gateway, Options};
+use crate::support::gateway::Options;
 use crate::support::watcher::Watcher;
 use crate::support::zookeeper::{self, ZooKeeper};
 
@@ -16,20 +16,13 @@ const TIME_TO_LIVE: Duration = Duration::from_secs(3);
 /// Time that may pass beyond the time to live before a silent registration is gone.
 const SLACK: Duration = Duration::from_secs(2);
 
-async fn two() -> (String, Gateway, Gateway) {
-    let root = zookeeper::shared().await;
-    let options = Options::new(&root).time_to_live(TIME_TO_LIVE);
-    let (one, other) = (options.clone().start().await, options.start().await);
-    (root, one, other)
-}
-
 fn nothing_deleted(watcher: &Watcher) -> Result<(), String> {
     ensure(watcher.deleted("/providers/").is_empty(), || format!("{:?}", watcher.seen()))
 }
 
 #[tokio::test]
 async fn a_sidecar_that_alternates_keeps_its_version_and_is_never_removed() {
-    let (root, one, other) = two().await;
+    let (root, one, other) = two(TIME_TO_LIVE).await;
     let snapshot = one_provider("demo.Echo", 20880);
     assert_eq!(one.synced("r", &snapshot).await, 1);
     let watcher = Watcher::start(&root, "/dubbo").await;
@@ -42,7 +35,7 @@ async fn a_sidecar_that_alternates_keeps_its_version_and_is_never_removed() {
 
 #[tokio::test]
 async fn a_sidecar_that_moves_for_good_is_not_removed_by_the_replica_it_left() {
-    let (root, one, other) = two().await;
+    let (root, one, other) = two(TIME_TO_LIVE).await;
     let snapshot = one_provider("demo.Echo", 20880);
     one.synced("r", &snapshot).await;
     let watcher = Watcher::start(&root, "/dubbo").await;
@@ -75,7 +68,7 @@ async fn who_was_heard_last_by_a_replica_that_went_has_a_whole_time_to_live_from
 
 #[tokio::test]
 async fn silence_removes_once() {
-    let (root, one, other) = two().await;
+    let (root, one, other) = two(TIME_TO_LIVE).await;
     let snapshot = one_provider("demo.Echo", 20880);
     let watcher = Watcher::start(&root, "/dubbo").await;
     for gateway in [&one, &other] {
@@ -98,7 +91,7 @@ async fn silence_removes_once() {
 
 #[tokio::test]
 async fn a_replica_that_dies_takes_nothing_with_it() {
-    let (root, mut one, other) = two().await;
+    let (root, mut one, other) = two(TIME_TO_LIVE).await;
     let snapshot = one_provider("demo.Echo", 20880);
     one.synced("r", &snapshot).await;
     let watcher = Watcher::start(&root, "/dubbo").await;
@@ -111,7 +104,7 @@ async fn a_replica_that_dies_takes_nothing_with_it() {
 
 #[tokio::test]
 async fn what_a_dead_replica_alone_had_heard_is_removed_by_another_one_after_the_time_to_live() {
-    let (root, mut one, other) = two().await;
+    let (root, mut one, other) = two(TIME_TO_LIVE).await;
     one.synced("orphan", &one_provider("demo.Orphan", 20880)).await;
     let watcher = Watcher::start(&root, "/dubbo").await;
     one.kill();
@@ -126,7 +119,7 @@ async fn what_a_dead_replica_alone_had_heard_is_removed_by_another_one_after_the
 
 #[tokio::test]
 async fn both_replicas_give_the_same_version_and_rev() {
-    let (_, one, other) = two().await;
+    let (_, one, other) = two(TIME_TO_LIVE).await;
     let service = create_service(&one, "stock").await;
     let mut revs = Vec::new();
     for port in [8080, 8081, 8082] {
@@ -153,7 +146,7 @@ async fn both_replicas_give_the_same_version_and_rev() {
 
 #[tokio::test]
 async fn two_replicas_that_change_one_registrant_at_once_agree_in_the_end() {
-    let (root, one, other) = two().await;
+    let (root, one, other) = two(TIME_TO_LIVE).await;
     let znodes = crate::support::znodes::Znodes::connect(&root).await;
     for round in 1..20 {
         let (left, right) = (one_provider("demo.Echo", round), one_provider("demo.Echo", 1000 + round));

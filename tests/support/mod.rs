@@ -14,5 +14,6 @@ pub mod proxy;
 pub mod scratch;
 pub mod socket;
 pub mod watcher;
+pub mod wire;
 pub mod znodes;
 pub mod zookeeper;
