@@ -64,7 +64,7 @@ fn other_asked(states: &States, field: Field, value: Option<&str>, until: Moment
     let first = register.effects.iter().find(|effect| effect.value.as_deref() == Some(value));
     let first = first.map_or(0, |effect| effect.start);
     let mut others = register.effects.iter().filter(|effect| effect.value.as_deref() != Some(value));
-    others.any(|other| other.start <= until && other.end >= first)
+    others.any(|other| other.start <= until && other.end > first)
 }
 
 fn wrong_creation(case: &Case<'_>, states: &States, event: &ZnodeEvent) -> Option<(Rule, String)> {
