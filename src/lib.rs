@@ -1,5 +1,9 @@
 //! zoogate: a registry gateway in front of an existing ZooKeeper ensemble.
 
+// Before all others: they use its macro.
+#[macro_use]
+pub mod failpoints;
+
 pub mod api;
 pub mod app;
 pub mod background;

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    #[cfg(feature = "failpoints")]
+    let _active = zoogate::failpoints::begin();
     match cli::run(arguments) {
         Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,

@@ -68,9 +68,11 @@ pub struct Catalog {
     source: OnceLock<Weak<ZooKeeper>>,
 }
 
+#[derive(Default)]
 struct Freshness {
     stale_since: Option<Instant>,
     following_since: Option<Instant>,
+    was_whole: bool,
 }
 
 impl Catalog {
@@ -84,7 +86,7 @@ impl Catalog {
             layout,
             metrics,
             state: RwLock::new(state),
-            freshness: Mutex::new(Freshness { stale_since: Some(Instant::now()), following_since: None }),
+            freshness: Mutex::new(Freshness { stale_since: Some(Instant::now()), ..Freshness::default() }),
             losses: Notify::new(),
             consumers_changed: Notify::new(),
             watchers,
@@ -180,6 +182,11 @@ impl Catalog {
     /// `None` while the catalog follows ZooKeeper; otherwise for how long it has not.
     pub fn stale_for(&self) -> Option<Duration> {
         self.freshness.lock().stale_since.map(|since| since.elapsed())
+    }
+
+    /// Whether everything has been read at least once. Before that, what the catalog lacks says nothing.
+    pub fn was_whole(&self) -> bool {
+        self.freshness.lock().was_whole
     }
 
     /// Since when the catalog has followed ZooKeeper without a break.
@@ -386,6 +393,7 @@ impl Sink for Catalog {
         if following {
             freshness.stale_since = None;
             freshness.following_since = Some(Instant::now());
+            freshness.was_whole = true;
         } else {
             freshness.stale_since.get_or_insert_with(Instant::now);
             freshness.following_since = None;

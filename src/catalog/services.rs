@@ -199,6 +199,9 @@ impl TenantServices {
 
     /// Forgets every answer that shows the service `id`.
     pub fn invalidate(&mut self, id: &str) {
+        if does_wrong!("stale-answer") {
+            return;
+        }
         let Some(service) = self.services.get_mut(id) else { return };
         service.answer = OnceLock::new();
         if let Some(microservice) = service.microservice() {

@@ -101,6 +101,7 @@ impl Brake {
                 (Phase::Holding { since: now }, Verdict::Hold, Some(Turn::On))
             }
             Phase::Off => (Phase::Off, Verdict::Go, None),
+            holding @ Phase::Holding { .. } if does_wrong!("brake-stuck") => (holding, Verdict::Hold, None),
             // Those taken down before the hold began do not keep it up: what counts is who is silent still.
             Phase::Holding { .. } if silent <= allowed => (Phase::Off, Verdict::Go, Some(Turn::Passed)),
             Phase::Holding { since }

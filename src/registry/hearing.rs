@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 
+use super::clock::lease_now;
 use crate::model::Registrant;
 
 /// Spread so that heartbeats of different registrants rarely meet.
@@ -57,7 +58,9 @@ impl Hearing {
     pub fn touch(&self, registrant: &Registrant) -> Arc<Ear> {
         let ear = self.ear(registrant);
         // One more than the elapsed time, since 0 stands for never.
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        let now = u64::try_from(lease_now().saturating_duration_since(self.start).as_millis())
+            .unwrap_or(u64::MAX - 1)
+            + 1;
         ear.heard.fetch_max(now, Ordering::SeqCst);
         ear
     }

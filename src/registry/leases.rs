@@ -11,6 +11,7 @@ use futures::stream::{self, StreamExt};
 use tokio::time::sleep;
 
 use super::brake::{Turn, Verdict};
+use super::clock::lease_now;
 use super::plan::{Plan, SnapshotChange, plan_entries, plan_no_lease, plan_snapshot};
 use super::settle::is_in_doubt;
 use super::timestamps::remember;
@@ -109,7 +110,7 @@ impl Registry {
                 continue;
             };
             let listening = following.max(*self.listening.lock());
-            let mut work = self.look(&replica, Instant::now(), listening, &mut noticed);
+            let mut work = self.look(&replica, lease_now(), listening, &mut noticed);
             if self.judge_silence(work.to_lapse.len(), work.kept) == Verdict::Hold {
                 work.to_lapse.clear();
             }
@@ -167,6 +168,7 @@ impl Registry {
             }
             if heard.is_some_and(|heard| silent_for(heard) < time_to_live) {
                 return match (mine, dead.is_empty()) {
+                    (false, _) if does_wrong!("skip-remark") => None,
                     (false, _) => Some((lease.registrant.clone(), Todo::Mark)),
                     (true, false) => Some((lease.registrant.clone(), Todo::Sweep(dead))),
                     (true, true) => None,
@@ -274,7 +276,7 @@ impl Registry {
                 }
                 let Some((plan, whole)) = self.plan_lapse(registrant)? else { return Ok(None) };
                 let is_another = self.catalog.lease_created(registrant) != Some(silence.lease);
-                if is_another || (whole && !self.knows_the_dead(registrant, silence)) {
+                if is_another || (whole && !does_wrong!("old-epoch") && !self.knows_the_dead(registrant, silence)) {
                     return Ok(None);
                 }
                 taken_down = whole;
@@ -318,7 +320,8 @@ impl Registry {
         let Some(replica) = self.zookeeper.replica() else { return Err(RegistryError::NotConnected) };
         let replicas = self.catalog.replicas();
         let layout = &self.zookeeper.layout;
-        if marks.iter().any(|mark| *mark != replica && replicas.contains(mark)) {
+        let elsewhere = marks.iter().any(|mark| *mark != replica && replicas.contains(mark));
+        if elsewhere && !does_wrong!("old-epoch") {
             let mut plan = Plan::default();
             if marks.contains(&replica) {
                 plan.document.delete(layout.mark(registrant, &replica), -1);

@@ -81,9 +81,10 @@ impl Registry {
         let mut restored = false;
         self.settle(&registrant, || {
             let record = self.catalog.instance_record(key);
-            if record.as_ref().is_some_and(|record| !record.damaged)
-                || self.catalog.marks(&registrant).is_none()
-            {
+            let whole = record.as_ref().is_some_and(|record| !record.damaged);
+            if whole || self.catalog.marks(&registrant).is_none() {
+                // Gone together with its lease, as whoever is unregistered: nothing was restored after all.
+                restored = restored && whole;
                 return Ok(None);
             }
             restored = true;

@@ -167,14 +167,16 @@ impl Registry {
         };
         // The common case first: nothing has changed and this replica has said so already. An edit is not repeated as
         // a sync is, and must not be lost to a catalog that is behind what another replica has just committed.
+        // After a reconnect the catalog is behind until everything has been read again.
         let is_edit = matches!(wish, Wish::Edited(_));
-        let mut is_done = !is_edit
+        let looks_first = is_edit || self.catalog.stale_for().is_some();
+        let mut is_done = !looks_first
             && !ear.is_lapsing()
             && matches!(plan(change, &mut settled), Ok::<_, RegistryError>(None));
         while !is_done {
             let lock = ear.change.lock().await;
             self.finish_lapse(&ear).await?;
-            if is_edit && matches!(plan(change, &mut settled), Ok(None)) {
+            if looks_first && matches!(plan(change, &mut settled), Ok(None)) {
                 self.catch_up().await?;
             }
             self.settle_heard(&ear, &registrant, || plan(change, &mut settled)).await?;

@@ -117,7 +117,18 @@ impl Connection {
     /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.
     pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
         self.ensure_folders(transaction).await?;
+        #[cfg(feature = "failpoints")]
+        {
+            if does_wrong!("ack-before-commit") {
+                self.commit_later(transaction);
+                return Ok(());
+            }
+            if does_wrong!("resurrect") {
+                self.put_back_later(transaction).await;
+            }
+        }
         match self.try_commit(transaction).await {
+            Err(CommitError::Unknown(_)) if does_wrong!("ignore-unknown") => Ok(()),
             Err(CommitError::Failed { path, cause: Cause::NoNode })
                 if creates(transaction, &path) && self.forget_folder(&path) =>
             {

@@ -9,17 +9,18 @@
 //! What a full reading only lists and the catalog wants to know more of is read as if it were dirty, and the catalog
 //! does not count as following before that has arrived.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::mpsc;
 use zookeeper_client::{Error, SessionState};
 
 use super::application::ApplicationPlace;
 use super::change::{Node, Refresh, Sink, Waiter};
 use super::connection::{Connection, Read};
+use super::dirty::Dirty;
 use super::layout::{Layout, Place, parent};
 use super::load::{self, Loaded};
 use super::watches::{Seen, Watches};
@@ -41,7 +42,6 @@ pub(super) enum End {
 
 struct Finished {
     paths: Vec<String>,
-    waiters: Vec<Waiter>,
     outcome: Result<Vec<Read>, Error>,
 }
 
@@ -51,9 +51,12 @@ struct Feed<'f> {
     layout: &'f Layout,
     sink: &'f Arc<dyn Sink>,
     /// Paths to read, with those who wait for it.
-    dirty: HashMap<String, Vec<Waiter>>,
+    dirty: Dirty,
     reading: HashSet<String>,
-    reads: FuturesUnordered<BoxFuture<'static, Finished>>,
+    /// In the order in which they were sent, which is that in which the server answers.
+    reads: FuturesOrdered<BoxFuture<'static, Finished>>,
+    /// Those who wait for each of them.
+    waiting: VecDeque<Vec<Waiter>>,
     /// The full reading under way, if any, and the paths that it must not overwrite.
     load: Option<mpsc::Receiver<Loaded>>,
     /// Those who wait for everything that was committed before they asked: until the server is asked to catch up,
@@ -86,9 +89,10 @@ pub(super) async fn follow(
         connection,
         layout,
         sink,
-        dirty: HashMap::new(),
+        dirty: Dirty::default(),
         reading: HashSet::new(),
-        reads: FuturesUnordered::new(),
+        reads: FuturesOrdered::new(),
+        waiting: VecDeque::new(),
         load: None,
         before_sync: Vec::new(),
         after_sync: Vec::new(),
@@ -164,6 +168,14 @@ async fn next_synced(sync: &mut Option<BoxFuture<'static, bool>>) -> bool {
     }
 }
 
+fn read(connection: Arc<Connection>, paths: Vec<String>) -> BoxFuture<'static, Finished> {
+    Box::pin(async move {
+        let wanted: Vec<(String, bool)> = paths.into_iter().map(|path| (path, false)).collect();
+        let outcome = connection.read(&wanted).await;
+        Finished { paths: wanted.into_iter().map(|(path, _)| path).collect(), outcome }
+    })
+}
+
 impl Feed<'_> {
     async fn on_session(
         &mut self,
@@ -176,6 +188,7 @@ impl Feed<'_> {
         if state == SessionState::SyncConnected {
             // The library does not restore persistent watches after a reconnect; asking again does.
             match Watches::start(&self.connection.client, self.layout).await {
+                Ok(_) if does_wrong!("skip-relist") => self.ending = true,
                 // The objects are dropped: the first watchers live on and get the events.
                 Ok(_) => self.begin_load(),
                 Err(error) if is_fatal(&error) => return Some(End::Failed(error)),
@@ -210,7 +223,7 @@ impl Feed<'_> {
 
     fn apply(&mut self, nodes: Vec<Node>) {
         for path in self.sink.apply(nodes) {
-            self.dirty.entry(path.clone()).or_default();
+            self.dirty.mark(path.clone());
             self.wanted.insert(path);
         }
     }
@@ -219,8 +232,11 @@ impl Feed<'_> {
         self.load = None;
         let gone = |path: &String| !self.met.contains(path) && !self.touched.contains(path);
         let gone = self.sink.known_paths().into_iter().filter(gone);
-        let gone: Vec<Node> = gone.map(|path| Node { path, state: None }).collect();
-        self.apply(gone);
+        for path in gone.collect::<Vec<_>>() {
+            // In its turn: what has come in its place may have been noticed already and not been read yet.
+            self.dirty.mark(path.clone());
+            self.wanted.insert(path);
+        }
         self.touched = HashSet::new();
         self.met = HashSet::new();
         self.ending = true;
@@ -230,13 +246,16 @@ impl Feed<'_> {
     }
 
     fn on_event(&mut self, path: String) {
+        if does_wrong!("drop-event") {
+            return;
+        }
         let place = self.layout.place(&path);
         // The stat of these folders is part of every revision, and a child's event does not name its folder.
         if place.counts_in_folder() {
-            self.dirty.entry(parent(&path).to_owned()).or_default();
+            self.dirty.mark(parent(&path).to_owned());
         }
         if place.is_read() {
-            self.dirty.entry(path).or_default();
+            self.dirty.mark(path);
         }
     }
 
@@ -288,14 +307,14 @@ impl Feed<'_> {
     }
 
     fn want(&mut self, path: String, waiter: &Waiter) {
-        self.dirty.entry(path).or_default().push(waiter.clone());
+        self.dirty.mark(path).push(waiter.clone());
     }
 
     fn wait_for_everything(&mut self, waiter: &Waiter) {
         if self.load.is_some() {
             return self.after_load.push(waiter.clone());
         }
-        let paths: Vec<String> = self.dirty.keys().chain(&self.reading).cloned().collect();
+        let paths: Vec<String> = self.dirty.paths().chain(&self.reading).cloned().collect();
         for path in paths {
             self.want(path, waiter);
         }
@@ -303,9 +322,8 @@ impl Feed<'_> {
 
     fn start_reads(&mut self) {
         while self.reads.len() < READS_IN_FLIGHT {
-            let ready = self.dirty.keys().filter(|path| !self.reading.contains(*path));
             let mut room = BATCH;
-            let fits = |path: &&String| {
+            let fits = |path: &str| {
                 let large = matches!(
                     self.layout.place(path),
                     Place::Application(ApplicationPlace::Metadata(_) | ApplicationPlace::Mapping(_))
@@ -314,47 +332,44 @@ impl Feed<'_> {
                 room = left.unwrap_or(0);
                 left.is_some()
             };
-            let paths: Vec<String> = ready.take_while(fits).cloned().collect();
+            let (paths, waiters) = self.dirty.take(|path| !self.reading.contains(path), fits);
             if paths.is_empty() {
                 return;
             }
-            let waiters = paths.iter().filter_map(|path| self.dirty.remove(path)).flatten().collect();
             self.reading.extend(paths.iter().cloned());
-            let connection = self.connection.clone();
-            self.reads.push(Box::pin(async move {
-                let wanted: Vec<(String, bool)> = paths.into_iter().map(|path| (path, false)).collect();
-                let outcome = connection.read(&wanted).await;
-                let paths = wanted.into_iter().map(|(path, _)| path).collect();
-                Finished { paths, waiters, outcome }
-            }));
+            self.waiting.push_back(waiters);
+            self.reads.push_back(read(self.connection.clone(), paths));
         }
     }
 
     fn on_finished(&mut self, finished: Finished) {
-        for path in &finished.paths {
-            self.reading.remove(path);
-        }
-        if finished.outcome.is_ok() {
-            for path in &finished.paths {
-                self.wanted.remove(path);
-            }
-        }
+        let waiters = self.waiting.pop_front().unwrap_or_default();
         let reads = match finished.outcome {
             Ok(reads) => reads,
             Err(error) => {
                 log::debug!("reading {} changed znodes failed: {error}", finished.paths.len());
-                for waiter in &finished.waiters {
-                    waiter.fail();
-                }
-                // Disconnected: everything is read again after the reconnect. Else try these once more.
+                waiters.iter().for_each(Waiter::fail);
                 if self.connection.is_usable() {
-                    for path in finished.paths {
-                        self.dirty.entry(path).or_default();
+                    // Once more, in halves, and what was read after it waits: half a transaction must not be seen.
+                    let mut first = finished.paths;
+                    let second = first.split_off(first.len() / 2);
+                    for half in [second, first].into_iter().filter(|half| !half.is_empty()) {
+                        self.waiting.push_front(Vec::new());
+                        self.reads.push_front(read(self.connection.clone(), half));
                     }
+                } else {
+                    // Disconnected: everything is read again after the reconnect.
+                    self.waiting.drain(..).flatten().for_each(|waiter| waiter.fail());
+                    self.reads = FuturesOrdered::new();
+                    self.reading.clear();
                 }
                 return;
             }
         };
+        for path in &finished.paths {
+            self.reading.remove(path);
+            self.wanted.remove(path);
+        }
         if self.load.is_some() {
             self.touched.extend(finished.paths.iter().cloned());
         }
@@ -369,11 +384,11 @@ impl Feed<'_> {
             Read::Children(_) => None,
         });
         self.apply(nodes.collect());
-        drop(finished.waiters);
+        drop(waiters);
     }
 
     fn fail_waiters(&mut self) {
-        let waiting = self.dirty.drain().flat_map(|(_, waiters)| waiters);
+        let waiting = self.dirty.clear().into_iter();
         let waiting = waiting.chain(self.before_sync.drain(..)).chain(self.after_sync.drain(..));
         for waiter in waiting.chain(self.after_load.drain(..)) {
             waiter.fail();

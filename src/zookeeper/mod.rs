@@ -3,6 +3,7 @@
 mod application;
 mod change;
 mod connection;
+mod dirty;
 mod feed;
 mod gate;
 mod interface_folders;
@@ -12,6 +13,8 @@ mod options;
 mod session;
 mod transaction;
 mod watches;
+#[cfg(feature = "failpoints")]
+mod wrong;
 
 pub use application::{ApplicationPlace, Foreign, MetadataHome, MetadataKey};
 pub use change::{Node, Sink, Stat};

@@ -12,11 +12,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("dubbo", &["model"]),
     ("zookeeper", &["model", "telemetry", "background"]),
     ("catalog", &["zookeeper", "dubbo", "model", "telemetry"]),
-    ("registry", &["catalog", "zookeeper", "dubbo", "model", "telemetry", "background"]),
+    ("registry", &["catalog", "zookeeper", "dubbo", "model", "telemetry", "background", "failpoints"]),
     ("api", &["registry", "catalog", "zookeeper", "dubbo", "model", "telemetry", "config", "auth"]),
     ("ops", &["api", "registry", "catalog", "zookeeper", "dubbo", "model", "telemetry", "config", "auth"]),
     ("telemetry", &[]),
     ("background", &[]),
+    ("failpoints", &[]),
     ("config", &["model"]),
     ("auth", &["model", "config"]),
 ];
@@ -45,6 +46,21 @@ fn the_sources_keep_to_the_shape_of_the_design() {
         faults.extend(faults_of(name, &std::fs::read_to_string(file).unwrap()));
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Who may ask for the time of day: the log, and what people read of a registration. All else counts by clocks that
+/// cannot be set, so that nobody is early or late when the time of day jumps.
+const TELL_THE_TIME: [&str; 2] = ["registry/clock.rs", "telemetry/logging.rs"];
+
+#[test]
+fn the_time_of_day_is_asked_for_only_where_people_read_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let asking = files.iter().filter(|file| std::fs::read_to_string(file).unwrap().contains("SystemTime"));
+    let names: BTreeSet<&str> =
+        asking.map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(TELL_THE_TIME));
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

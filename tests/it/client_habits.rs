@@ -89,6 +89,21 @@ async fn clients_that_choose_among_gateways_are_told_which_one_serves() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_has_never_read_zookeeper_does_not_say_that_there_is_nothing() {
+    let nowhere = format!("127.0.0.1:{}", free_port());
+    let waiting = Options::new(&nowhere).launch().await;
+    let existence = "/existence?type=microservice&appId=shop&serviceName=orders&version=1.0.0";
+    for path in [&find("orders"), "/microservices", &instances("orders"), existence] {
+        waiting.get(path).await.refused("500011");
+    }
+    let wanted = json!({"services": [{"service": {"appId": "shop", "serviceName": "orders"}, "rev": "0"}]});
+    waiting.post("/instances/action?type=query", &wanted).await.refused("500011");
+    let report =
+        waiting.request(Method::GET, "/registry/info/get").header("x-registrant-id", "r").send().await;
+    assert_eq!(report.json()["msg"], "zk not connected.", "{report:?}");
+}
+
+#[tokio::test]
 async fn the_properties_of_a_microservice_and_of_an_instance_are_replaced_whole() {
     let gateway = gateway().await;
     let service = create_service(&gateway, "described").await;

@@ -7,6 +7,7 @@
 )]
 
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "chaos runs and the tests with software of others need more of it")]
 mod support;
 
 mod application_level;
@@ -26,6 +27,7 @@ mod edits;
 mod edits_survive;
 mod faults_of_the_original;
 mod fixtures;
+mod floods;
 mod foreign_znodes;
 mod govern;
 mod harness;

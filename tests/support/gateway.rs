@@ -1,16 +1,17 @@
 //! The real gateway binary as a child process, as an operator would run it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use super::client::{Answer, Request};
-use super::eventually::{ensure, eventually};
+use super::eventually::{ensure, eventually, scaled};
 use super::ports::free_port;
 use super::process::Process;
 use super::scratch::Scratch;
@@ -37,8 +38,10 @@ pub struct Options {
     pub extra: Vec<(String, String, String)>,
     /// Listen on ports that the system chooses. Such a gateway cannot be restarted on the same ports.
     pub any_port: bool,
-    /// The limit of open files that it is started under.
-    pub open_files: Option<u64>,
+    /// Where its files are; they stay, with the log of every start. By default a place that goes with it.
+    pub directory: Option<PathBuf>,
+    /// What its command line begins with, before the binary.
+    pub prefix: Vec<OsString>,
 }
 
 impl Options {
@@ -50,7 +53,8 @@ impl Options {
             time_to_live: Duration::from_secs(15),
             extra: Vec::new(),
             any_port: false,
-            open_files: None,
+            directory: None,
+            prefix: Vec::new(),
         }
     }
 
@@ -68,7 +72,8 @@ impl Options {
 
     /// Starts it under this limit of open files.
     pub fn open_files(mut self, limit: u64) -> Self {
-        self.open_files = Some(limit);
+        let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        self.prefix.extend(["sh".into(), "-c".into(), script.into()]);
         self
     }
 
@@ -87,24 +92,33 @@ impl Options {
 
     /// Starts the gateway and waits only until it listens.
     pub async fn launch(self) -> Gateway {
-        let scratch = Scratch::new("gateway");
-        let port = || if self.any_port { 0 } else { free_port() };
-        let config = scratch.path().join("zoogate.toml");
-        std::fs::write(&config, self.render(port(), port())).unwrap();
-        let log = scratch.path().join("gateway.log");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let open_files = self.open_files;
-        let mut gateway = Gateway {
-            http: nowhere,
-            ops: nowhere,
-            config,
-            log,
-            open_files,
-            process: None,
-            _scratch: scratch,
-        };
+        let mut gateway = self.prepared();
         gateway.spawn().await;
         gateway
+    }
+
+    /// A gateway that has all its files and does not run. Unless the system chooses its ports, their numbers are known.
+    pub fn prepared(self) -> Gateway {
+        let scratch = self.directory.is_none().then(|| Scratch::new("gateway"));
+        let directory =
+            scratch.as_ref().map(Scratch::path).or(self.directory.as_deref()).unwrap_or(Path::new(""));
+        std::fs::create_dir_all(directory).unwrap();
+        let port = || if self.any_port { 0 } else { free_port() };
+        let (http, ops) = (port(), port());
+        let config = directory.join("zoogate.toml");
+        std::fs::write(&config, self.render(http, ops)).unwrap();
+        let log = directory.join("gateway.log");
+        let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Gateway {
+            http: here(http),
+            ops: here(ops),
+            config,
+            log,
+            prefix: self.prefix,
+            process: None,
+            starts: 0,
+            scratch,
+        }
     }
 
     /// The connect string, and the roots of a gateway that is to keep away from chroots: then a place of its own in
@@ -170,25 +184,25 @@ pub struct Gateway {
     pub ops: SocketAddr,
     config: PathBuf,
     log: PathBuf,
-    open_files: Option<u64>,
+    prefix: Vec<OsString>,
     process: Option<Process>,
+    starts: usize,
     /// Removed last, after the process.
-    _scratch: Scratch,
+    scratch: Option<Scratch>,
 }
 
 impl Gateway {
-    async fn spawn(&mut self) {
+    /// Starts the process and waits until it listens.
+    pub async fn spawn(&mut self) {
+        if self.scratch.is_none() {
+            // Logs are kept: that of the first start as gateway.1.log and so on, that of the last as gateway.log.
+            let _ = std::fs::rename(&self.log, self.log.with_extension(format!("{}.log", self.starts)));
+        }
+        self.starts += 1;
         let _ = std::fs::remove_file(&self.log);
-        let arguments = ["serve".into(), "--config".into(), self.config.clone().into()];
-        let process = match self.open_files {
-            None => Process::spawn(BINARY, &arguments, &self.log),
-            Some(limit) => {
-                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
-                let shell = ["-c".into(), script.into(), BINARY.into()];
-                Process::spawn("sh", &[&shell[..], &arguments[..]].concat(), &self.log)
-            }
-        };
-        let process = self.process.insert(process);
+        let mut command = self.prefix.clone();
+        command.extend([BINARY.into(), "serve".into(), "--config".into(), self.config.clone().into()]);
+        let process = self.process.insert(Process::spawn(&command[0], &command[1..], &self.log));
         let (http, ops) = eventually("the gateway listens", START, async || {
             if let Some(code) = process.exit_code() {
                 panic!("the gateway ended with code {code}:\n{}", process.output());
@@ -224,6 +238,26 @@ impl Gateway {
         self.process = None;
     }
 
+    /// Whether it was started and has neither been killed nor ended by itself.
+    pub fn runs(&mut self) -> bool {
+        self.ended().is_none() && self.process.is_some()
+    }
+
+    /// Its exit code, once it has ended.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.process.as_mut().and_then(Process::exit_code)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.running().signal(signal);
+    }
+
+    /// The id of its process.
+    pub fn process_id(&self) -> Pid {
+        self.running().id()
+    }
+
     /// Pauses it: it stays reachable and does not answer.
     pub fn pause(&self) {
         self.running().signal(Signal::STOP);
@@ -245,6 +279,18 @@ impl Gateway {
         process.signal(Signal::TERM);
         let code = process.wait(STOP);
         (code, process.output())
+    }
+
+    /// Waits until it has ended, for at most `patience` (scaled), and answers its exit code.
+    pub async fn ends(&mut self, patience: Duration) -> Option<i32> {
+        let deadline = Instant::now() + scaled(patience);
+        loop {
+            let code = self.ended();
+            if code.is_some() || Instant::now() > deadline {
+                return code;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Starts it again after it ended, on the same ports, and waits until it is ready.

@@ -96,6 +96,11 @@ impl Process {
         prlimit(Some(self.pid), Resource::Nofile, limit).unwrap();
     }
 
+    /// The id of the child.
+    pub fn id(&self) -> Pid {
+        self.pid
+    }
+
     /// Sends a signal to the child; a child that has ended is no error.
     pub fn signal(&self, signal: Signal) {
         let _ = kill_process(self.pid, signal);

@@ -51,6 +51,11 @@ impl Watcher {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Everything seen since the last call, in order.
+    pub fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+
     /// The paths that were deleted so far, in order, those only whose path has `part` in it.
     pub fn deleted(&self, part: &str) -> Vec<String> {
         let deleted = self.seen().into_iter().filter_map(|seen| match seen {

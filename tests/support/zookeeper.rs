@@ -48,12 +48,20 @@ pub struct Options {
     pub class_path: Option<OsString>,
     /// Lines to add to every server's configuration.
     pub lines: Vec<String>,
+    /// Where the servers keep their files; they stay when the ensemble ends. By default a place that goes with it.
+    pub directory: Option<PathBuf>,
 }
 
 /// One fast server.
 impl Default for Options {
     fn default() -> Self {
-        Self { servers: 1, tick: Duration::from_millis(250), class_path: None, lines: Vec::new() }
+        Self {
+            servers: 1,
+            tick: Duration::from_millis(250),
+            class_path: None,
+            lines: Vec::new(),
+            directory: None,
+        }
     }
 }
 
@@ -61,13 +69,18 @@ impl Default for Options {
 pub struct ZooKeeper {
     servers: Vec<Server>,
     class_path: OsString,
+    options: Options,
     /// Removed last, after the processes.
     _scratch: Option<Scratch>,
 }
 
 struct Server {
     port: u16,
+    /// Where the other servers reach it: for the quorum and for elections.
+    peer: (u16, u16),
     directory: PathBuf,
+    /// What its command line begins with, before `java`.
+    prefix: Vec<OsString>,
     process: Option<Process>,
     /// Remove the directory when the test process ends (the shared server is never dropped).
     guarded: bool,
@@ -97,25 +110,25 @@ impl ZooKeeper {
 
     /// Starts an ensemble and waits until it serves.
     pub async fn start(options: Options) -> Self {
-        let scratch = Scratch::new("zookeeper");
-        let mut ensemble = Self::prepare(&options, scratch.path(), false);
-        ensemble._scratch = Some(scratch);
+        let mut ensemble = Self::prepared(&options);
         ensemble.start_all().await;
         ensemble
     }
 
+    /// An ensemble whose servers have all their files, and none of which runs.
+    pub fn prepared(options: &Options) -> Self {
+        if let Some(directory) = &options.directory {
+            return Self::prepare(options, directory, false);
+        }
+        let scratch = Scratch::new("zookeeper");
+        let mut ensemble = Self::prepare(options, scratch.path(), false);
+        ensemble._scratch = Some(scratch);
+        ensemble
+    }
+
     fn prepare(options: &Options, base: &Path, guarded: bool) -> Self {
-        let members: Vec<_> = (0..options.servers).map(|_| (free_port(), free_port(), free_port())).collect();
-        let peers: String = match members.as_slice() {
-            [_] => String::new(),
-            several => (1..)
-                .zip(several)
-                .map(|(id, (_, quorum, election))| format!("server.{id}=127.0.0.1:{quorum}:{election}\n"))
-                .collect(),
-        };
-        let servers = (1..)
-            .zip(&members)
-            .map(|(id, &(port, _, _))| {
+        let servers = (1..=options.servers)
+            .map(|id| {
                 // A guarded one is removed by the guard of its own process.
                 let directory = if guarded {
                     PathBuf::from(format!("{}-{id}", base.display()))
@@ -124,23 +137,61 @@ impl ZooKeeper {
                 };
                 std::fs::create_dir_all(directory.join("data")).unwrap();
                 std::fs::write(directory.join("data/myid"), id.to_string()).unwrap();
-                let configuration = format!(
-                    "tickTime={}\ninitLimit=40\nsyncLimit=20\ndataDir={}\nclientPort={port}\n\
-                     clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nforceSync=no\n4lw.commands.whitelist=*\n\
-                     admin.enableServer=false\n{}\n{peers}",
-                    options.tick.as_millis(),
-                    directory.join("data").display(),
-                    options.lines.join("\n"),
-                );
-                std::fs::write(directory.join("zoo.cfg"), configuration).unwrap();
-                Server { port, directory, process: None, guarded }
+                let (port, peer) = (free_port(), (free_port(), free_port()));
+                Server { port, peer, directory, prefix: Vec::new(), process: None, guarded }
             })
             .collect();
         let class_path = options.class_path.clone().unwrap_or_else(class_path);
-        Self { servers, class_path, _scratch: None }
+        let ensemble = Self { servers, class_path, options: options.clone(), _scratch: None };
+        let peers: Vec<_> = ensemble.servers.iter().map(|server| server.peer).collect();
+        (0..options.servers).for_each(|index| ensemble.configure(index, &peers));
+        ensemble
     }
 
-    async fn start_all(&mut self) {
+    /// Writes the configuration of server `index`, who is to reach the others at the ports `peers`; its own must stand
+    /// among them. It counts from its next start.
+    pub fn configure(&self, index: usize, peers: &[(u16, u16)]) {
+        let Server { port, directory, .. } = &self.servers[index];
+        let peers: String = match peers {
+            [_] => String::new(),
+            several => (1..)
+                .zip(several)
+                .map(|(id, (quorum, election))| format!("server.{id}=127.0.0.1:{quorum}:{election}\n"))
+                .collect(),
+        };
+        let configuration = format!(
+            "tickTime={}\ninitLimit=40\nsyncLimit=20\ndataDir={}\nclientPort={port}\n\
+             clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nforceSync=no\n4lw.commands.whitelist=*\n\
+             admin.enableServer=false\n{}\n{peers}",
+            self.options.tick.as_millis(),
+            directory.join("data").display(),
+            self.options.lines.join("\n"),
+        );
+        std::fs::write(directory.join("zoo.cfg"), configuration).unwrap();
+    }
+
+    /// Where the other servers reach server `index`: for the quorum, and for elections.
+    pub fn peer_ports(&self, index: usize) -> (u16, u16) {
+        self.servers[index].peer
+    }
+
+    /// Where server `index` keeps what it has been told.
+    pub fn data_directory(&self, index: usize) -> PathBuf {
+        self.servers[index].directory.join("data")
+    }
+
+    /// Puts something before the command line of server `index`, from its next start.
+    pub fn run_under(&mut self, index: usize, prefix: Vec<OsString>) {
+        self.servers[index].prefix = prefix;
+    }
+
+    /// How many servers there are.
+    pub fn count(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Starts every server and waits until all serve.
+    pub async fn start_all(&mut self) {
         for index in 0..self.servers.len() {
             self.launch(index);
         }
@@ -165,10 +216,13 @@ impl ZooKeeper {
         }
     }
 
-    fn launch(&mut self, index: usize) {
+    /// Starts server `index` again and does not wait for it.
+    pub fn launch(&mut self, index: usize) {
         let server = &mut self.servers[index];
         assert!(server.process.is_none(), "server {index} runs already");
-        let arguments = [
+        let mut command = server.prefix.clone();
+        command.extend([
+            "java".into(),
             "-Xmx512m".into(),
             "-XX:+UseSerialGC".into(),
             "-XX:TieredStopAtLevel=1".into(),
@@ -177,13 +231,14 @@ impl ZooKeeper {
             self.class_path.clone(),
             "org.apache.zookeeper.server.quorum.QuorumPeerMain".into(),
             server.directory.join("zoo.cfg").into(),
-        ];
+        ]);
         let log = server.directory.join("server.log");
         let remove = server.guarded.then_some(server.directory.as_path());
-        server.process = Some(Process::spawn_guarded("java", &arguments, &log, remove));
+        server.process = Some(Process::spawn_guarded(&command[0], &command[1..], &log, remove));
     }
 
-    async fn ready(&mut self, index: usize) {
+    /// Waits until server `index` serves.
+    pub async fn ready(&mut self, index: usize) {
         let server = &mut self.servers[index];
         let port = server.port;
         let process = server.process.as_mut().unwrap();
@@ -205,6 +260,28 @@ impl ZooKeeper {
     /// Kills every server.
     pub fn kill_all(&mut self) {
         (0..self.servers.len()).for_each(|index| self.kill(index));
+    }
+
+    /// Whether server `index` was started and has neither been killed nor ended by itself.
+    pub fn runs(&mut self, index: usize) -> bool {
+        self.servers[index].process.as_mut().is_some_and(|process| process.exit_code().is_none())
+    }
+
+    /// Sends server `index` a signal; [`ZooKeeper::kill`] must follow one that ends it.
+    pub fn signal(&self, index: usize, signal: Signal) {
+        self.running(index).signal(signal);
+    }
+
+    /// Everything that server `index` has printed.
+    pub fn output(&self, index: usize) -> String {
+        std::fs::read_to_string(self.servers[index].directory.join("server.log")).unwrap_or_default()
+    }
+
+    /// `leader`, `follower` or `standalone`; `None` when server `index` does not serve.
+    pub async fn role(&self, index: usize) -> Option<String> {
+        let answer = four_letters(self.servers[index].port, "srvr").await.ok()?;
+        let role = answer.lines().find_map(|line| line.strip_prefix("Mode: "))?;
+        Some(role.to_owned())
     }
 
     /// Pauses server `index`: it stays reachable and does not answer.
@@ -240,6 +317,11 @@ impl ZooKeeper {
         let addresses: Vec<_> =
             self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
         addresses.join(",")
+    }
+
+    /// The client port of server `index`.
+    pub fn port_of(&self, index: usize) -> u16 {
+        self.servers[index].port
     }
 
     /// The client port of the only, or first, server.

@@ -171,6 +171,9 @@ fn find_report(request: &HttpRequest, gateway: &Gateway, peer: &str) -> Result<S
         Some(registrant) => registrant,
         None => identity::of_peer(peer, known_of_peer(gateway, peer))?,
     };
+    if !gateway.catalog.was_whole() {
+        return Err(RegistryError::NotConnected.into());
+    }
     match gateway.registry.report(&registrant) {
         Some(report) => Ok(report),
         // A catalog that is behind cannot say that there is nothing.

@@ -6,8 +6,9 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SERVER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, web};
 
+use super::error::{ApiError, Code};
 use super::response::{self, TEXT_TYPE};
 use super::{cors, gzip};
 use crate::api::Gateway;
@@ -29,6 +30,10 @@ pub async fn frame(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let mut answer = if cors::is_preflight(&request) {
         request.into_response(cors::preflight())
+    } else if knows_nothing_yet(request.request()) {
+        // A list with gaps would make clients forget providers that are well.
+        let refusal = ApiError::new(Code::Unavailable, "the catalog has not been read yet");
+        request.into_response(refusal.error_response())
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
@@ -70,6 +75,15 @@ pub async fn not_found() -> HttpResponse {
 
 fn mark_stale(headers: &mut HeaderMap, milliseconds: u64) {
     headers.insert(STALENESS, HeaderValue::from(milliseconds));
+}
+
+/// Whether the answer would come from a catalog that has never been whole.
+fn knows_nothing_yet(request: &HttpRequest) -> bool {
+    let about_itself = ["/version", "/health", "/health/readiness"];
+    let gateway = request.app_data::<web::Data<Gateway>>();
+    is_read(request)
+        && gateway.is_some_and(|gateway| !gateway.catalog.was_whole())
+        && !about_itself.iter().any(|ending| request.path().ends_with(ending))
 }
 
 /// Whether the answer comes from the catalog.
