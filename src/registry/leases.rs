@@ -276,7 +276,9 @@ impl Registry {
                 }
                 let Some((plan, whole)) = self.plan_lapse(registrant)? else { return Ok(None) };
                 let is_another = self.catalog.lease_created(registrant) != Some(silence.lease);
-                if is_another || (whole && !does_wrong!("old-epoch") && !self.knows_the_dead(registrant, silence)) {
+                if is_another
+                    || (whole && !does_wrong!("old-epoch") && !self.knows_the_dead(registrant, silence))
+                {
                     return Ok(None);
                 }
                 taken_down = whole;

@@ -11,7 +11,20 @@ use super::change::Waiter;
 pub(super) struct Dirty {
     /// Who waits for each.
     waiters: HashMap<String, Vec<Waiter>>,
-    order: VecDeque<String>,
+    /// With a number that grows from path to path.
+    order: VecDeque<(u64, String)>,
+    next: u64,
+}
+
+/// Paths that were taken to be read.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// The number of the first of them.
+    pub first: u64,
+    /// The paths.
+    pub paths: Vec<String>,
+    /// All who wait for them.
+    pub waiters: Vec<Waiter>,
 }
 
 impl Dirty {
@@ -20,7 +33,8 @@ impl Dirty {
         match self.waiters.entry(path) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                self.order.push_back(new.key().clone());
+                self.order.push_back((self.next, new.key().clone()));
+                self.next += 1;
                 new.insert(Vec::new())
             }
         }
@@ -32,25 +46,34 @@ impl Dirty {
     }
 
     /// Takes the first ones that `is_ready`, with all who wait for them, until one of those does not `fit` any more.
-    pub fn take(
-        &mut self,
-        is_ready: impl Fn(&str) -> bool,
-        mut fits: impl FnMut(&str) -> bool,
-    ) -> (Vec<String>, Vec<Waiter>) {
-        let (mut taken, mut waiting, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
-        while let Some(path) = self.order.pop_front() {
+    pub fn take(&mut self, is_ready: impl Fn(&str) -> bool, mut fits: impl FnMut(&str) -> bool) -> Taken {
+        let (mut taken, mut passed_over) = (Taken::default(), Vec::new());
+        while let Some((number, path)) = self.order.pop_front() {
             if !is_ready(&path) {
-                passed_over.push(path);
+                passed_over.push((number, path));
             } else if fits(&path) {
-                waiting.extend(self.waiters.remove(&path).into_iter().flatten());
-                taken.push(path);
+                if taken.paths.is_empty() {
+                    taken.first = number;
+                }
+                taken.waiters.extend(self.waiters.remove(&path).into_iter().flatten());
+                taken.paths.push(path);
             } else {
-                self.order.push_front(path);
+                self.order.push_front((number, path));
                 break;
             }
         }
-        passed_over.into_iter().rev().for_each(|path| self.order.push_front(path));
-        (taken, waiting)
+        passed_over.into_iter().rev().for_each(|passed_over| self.order.push_front(passed_over));
+        taken
+    }
+
+    /// The number that the next path gets: all that are dirty now have lower ones.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The number of the oldest path; that of the next one when none is dirty.
+    pub fn oldest(&self) -> u64 {
+        self.order.front().map_or(self.next, |(number, _)| *number)
     }
 
     /// Forgets all paths and answers who waits for them.
@@ -75,11 +98,13 @@ mod tests {
             room -= 1;
             room >= 0
         };
-        let (taken, _) = dirty.take(|path| path != "a", fits);
-        assert_eq!(taken, ["b", "c"]);
+        let taken = dirty.take(|path| path != "a", fits);
+        assert_eq!((taken.first, taken.paths), (1, vec!["b".to_owned(), "c".to_owned()]));
+        assert_eq!((dirty.oldest(), dirty.next()), (0, 4));
         dirty.mark("b".to_owned());
-        let (taken, _) = dirty.take(|_| true, |_| true);
-        assert_eq!(taken, ["a", "d", "b"]);
-        assert!(dirty.take(|_| true, |_| true).0.is_empty());
+        let taken = dirty.take(|_| true, |_| true);
+        assert_eq!((taken.first, taken.paths), (0, vec!["a".to_owned(), "d".to_owned(), "b".to_owned()]));
+        assert!(dirty.take(|_| true, |_| true).paths.is_empty());
+        assert_eq!((dirty.oldest(), dirty.next()), (5, 5));
     }
 }

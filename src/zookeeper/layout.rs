@@ -138,6 +138,14 @@ impl Place {
         )
     }
 
+    /// Whether consumers see it: something that another one can take the place of.
+    pub fn is_offered(&self) -> bool {
+        matches!(
+            self,
+            Self::Provider { .. } | Self::Consumer | Self::Application(ApplicationPlace::Instance { .. })
+        )
+    }
+
     /// Whether its data or stat is of interest.
     pub fn is_read(&self) -> bool {
         !matches!(self, Self::Folder | Self::Other)

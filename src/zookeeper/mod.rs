@@ -6,6 +6,7 @@ mod connection;
 mod dirty;
 mod feed;
 mod gate;
+mod held;
 mod interface_folders;
 mod layout;
 mod load;

@@ -9,6 +9,8 @@
 //! What a full reading only lists and the catalog wants to know more of is read as if it were dirty, and the catalog
 //! does not count as following before that has arrived.
 
+mod reads;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -17,11 +19,12 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use tokio::sync::mpsc;
 use zookeeper_client::{Error, SessionState};
 
-use super::application::ApplicationPlace;
+use self::reads::Finished;
 use super::change::{Node, Refresh, Sink, Waiter};
-use super::connection::{Connection, Read};
+use super::connection::Connection;
 use super::dirty::Dirty;
-use super::layout::{Layout, Place, parent};
+use super::held::Held;
+use super::layout::{Layout, parent};
 use super::load::{self, Loaded};
 use super::watches::{Seen, Watches};
 
@@ -40,11 +43,6 @@ pub(super) enum End {
     Failed(Error),
 }
 
-struct Finished {
-    paths: Vec<String>,
-    outcome: Result<Vec<Read>, Error>,
-}
-
 /// The state of following one connection.
 struct Feed<'f> {
     connection: &'f Arc<Connection>,
@@ -55,8 +53,9 @@ struct Feed<'f> {
     reading: HashSet<String>,
     /// In the order in which they were sent, which is that in which the server answers.
     reads: FuturesOrdered<BoxFuture<'static, Finished>>,
-    /// Those who wait for each of them.
-    waiting: VecDeque<Vec<Waiter>>,
+    /// The number of the first path of each of them, and those who wait for it.
+    waiting: VecDeque<(u64, Vec<Waiter>)>,
+    held: Held,
     /// The full reading under way, if any, and the paths that it must not overwrite.
     load: Option<mpsc::Receiver<Loaded>>,
     /// Those who wait for everything that was committed before they asked: until the server is asked to catch up,
@@ -93,6 +92,7 @@ pub(super) async fn follow(
         reading: HashSet::new(),
         reads: FuturesOrdered::new(),
         waiting: VecDeque::new(),
+        held: Held::default(),
         load: None,
         before_sync: Vec::new(),
         after_sync: Vec::new(),
@@ -131,7 +131,11 @@ pub(super) async fn follow(
                 session_event = watches.drain(|path| feed.on_event(path));
                 feed.on_synced(synced && session_event.is_none());
             }
-            Some(finished) = feed.reads.next(), if !feed.reads.is_empty() => feed.on_finished(finished),
+            Some(finished) = feed.reads.next(), if !feed.reads.is_empty() => {
+                // As above: of everything that was committed before it was read.
+                session_event = watches.drain(|path| feed.on_event(path));
+                feed.on_finished(finished);
+            }
             loaded = next_loaded(&mut feed.load) => match loaded {
                 Loaded::Nodes(nodes) => feed.on_loaded(nodes),
                 Loaded::Complete => feed.end_load(),
@@ -166,14 +170,6 @@ async fn next_synced(sync: &mut Option<BoxFuture<'static, bool>>) -> bool {
         Some(sync) => sync.await,
         None => std::future::pending().await,
     }
-}
-
-fn read(connection: Arc<Connection>, paths: Vec<String>) -> BoxFuture<'static, Finished> {
-    Box::pin(async move {
-        let wanted: Vec<(String, bool)> = paths.into_iter().map(|path| (path, false)).collect();
-        let outcome = connection.read(&wanted).await;
-        Finished { paths: wanted.into_iter().map(|(path, _)| path).collect(), outcome }
-    })
 }
 
 impl Feed<'_> {
@@ -320,75 +316,8 @@ impl Feed<'_> {
         }
     }
 
-    fn start_reads(&mut self) {
-        while self.reads.len() < READS_IN_FLIGHT {
-            let mut room = BATCH;
-            let fits = |path: &str| {
-                let large = matches!(
-                    self.layout.place(path),
-                    Place::Application(ApplicationPlace::Metadata(_) | ApplicationPlace::Mapping(_))
-                );
-                let left = room.checked_sub(if large { BATCH / LARGE_BATCH } else { 1 });
-                room = left.unwrap_or(0);
-                left.is_some()
-            };
-            let (paths, waiters) = self.dirty.take(|path| !self.reading.contains(path), fits);
-            if paths.is_empty() {
-                return;
-            }
-            self.reading.extend(paths.iter().cloned());
-            self.waiting.push_back(waiters);
-            self.reads.push_back(read(self.connection.clone(), paths));
-        }
-    }
-
-    fn on_finished(&mut self, finished: Finished) {
-        let waiters = self.waiting.pop_front().unwrap_or_default();
-        let reads = match finished.outcome {
-            Ok(reads) => reads,
-            Err(error) => {
-                log::debug!("reading {} changed znodes failed: {error}", finished.paths.len());
-                waiters.iter().for_each(Waiter::fail);
-                if self.connection.is_usable() {
-                    // Once more, in halves, and what was read after it waits: half a transaction must not be seen.
-                    let mut first = finished.paths;
-                    let second = first.split_off(first.len() / 2);
-                    for half in [second, first].into_iter().filter(|half| !half.is_empty()) {
-                        self.waiting.push_front(Vec::new());
-                        self.reads.push_front(read(self.connection.clone(), half));
-                    }
-                } else {
-                    // Disconnected: everything is read again after the reconnect.
-                    self.waiting.drain(..).flatten().for_each(|waiter| waiter.fail());
-                    self.reads = FuturesOrdered::new();
-                    self.reading.clear();
-                }
-                return;
-            }
-        };
-        for path in &finished.paths {
-            self.reading.remove(path);
-            self.wanted.remove(path);
-        }
-        if self.load.is_some() {
-            self.touched.extend(finished.paths.iter().cloned());
-        }
-        let nodes = finished.paths.into_iter().zip(reads).filter_map(|(path, read)| match read {
-            Read::Data(data, stat) => Some(Node { path, state: Some((data, stat)) }),
-            Read::Absent => Some(Node { path, state: None }),
-            Read::Refused(reason) => {
-                log::warn!("cannot read {path}: {reason}");
-                None
-            }
-            // Only data is asked for here.
-            Read::Children(_) => None,
-        });
-        self.apply(nodes.collect());
-        drop(waiters);
-    }
-
     fn fail_waiters(&mut self) {
-        let waiting = self.dirty.clear().into_iter();
+        let waiting = self.dirty.clear().into_iter().chain(self.held.clear());
         let waiting = waiting.chain(self.before_sync.drain(..)).chain(self.after_sync.drain(..));
         for waiter in waiting.chain(self.after_load.drain(..)) {
             waiter.fail();
