@@ -5,6 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::services::{NameKey, Service, TenantServices, Versions};
 use super::state::State;
 use super::{FindError, Found};
+use crate::dubbo;
 use crate::model::{InstanceKey, Microservice, Revision, ServiceKey, Tenant};
 
 impl State {
@@ -20,7 +21,8 @@ impl State {
         Ok(self.no_older_than_applications(found, &service.tenant, &service.app_id, &service.service_name))
     }
 
-    /// Raises the zxid of an answer to that of what the application level says, or ever said, of the service.
+    /// Raises the zxid of an answer to that of what the application level says, or ever said, of the service, and to that of
+    /// the providers of this name: what looked like a provider of somebody else may have turned out to be an instance.
     fn no_older_than_applications(
         &self,
         mut found: Found,
@@ -29,7 +31,9 @@ impl State {
         service_name: &str,
     ) -> Found {
         if *tenant == Tenant::default() {
-            found.revision.zxid = found.revision.zxid.max(self.application_zxid(app_id, service_name));
+            let providers = self.nodes.interface_zxid(&dubbo::encode(service_name));
+            found.revision.zxid =
+                found.revision.zxid.max(providers).max(self.application_zxid(app_id, service_name));
         }
         found
     }

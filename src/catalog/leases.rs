@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
+use super::{Catalog, LeaseView};
 use crate::model::{Registrant, ReplicaId};
 use crate::zookeeper::Layout;
 
@@ -113,6 +114,50 @@ impl Leases {
 
     fn shard_of(&self, registrant: &Registrant) -> usize {
         usize::try_from(self.hasher.hash_one(registrant) % SHARDS as u64).unwrap_or(0)
+    }
+}
+
+impl Catalog {
+    /// The marks below the lease of a registrant; `None` without a lease.
+    pub fn marks(&self, registrant: &Registrant) -> Option<Vec<ReplicaId>> {
+        self.state.read().leases.marks(registrant).cloned()
+    }
+
+    /// The zxid of the creation of the lease of a registrant; `None` without a lease.
+    pub fn lease_created(&self, registrant: &Registrant) -> Option<i64> {
+        self.state.read().leases.get(registrant).map(|lease| lease.created)
+    }
+
+    /// Whether `replica` has marked the lease of `registrant`.
+    pub fn is_marked(&self, registrant: &Registrant, replica: &ReplicaId) -> bool {
+        self.state.read().leases.marks(registrant).is_some_and(|marks| marks.contains(replica))
+    }
+
+    /// Shows every lease to `look`, a few at a time so that nobody waits for it, and collects what it answers.
+    pub fn look_at_leases<T>(&self, mut look: impl FnMut(LeaseView<'_>) -> Option<T>) -> Vec<T> {
+        let mut answers = Vec::new();
+        for shard in 0..SHARDS {
+            let state = self.state.read();
+            for (registrant, lease) in state.leases.shard(shard) {
+                let view = LeaseView {
+                    registrant,
+                    created: lease.created,
+                    marks: &lease.marks,
+                    replicas: &state.leases.replicas,
+                    time_to_live: match registrant {
+                        Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
+                        Registrant::Instance(key) => state.services.time_to_live(key),
+                    },
+                };
+                answers.extend(look(view));
+            }
+        }
+        answers
+    }
+
+    /// The replicas that live.
+    pub fn replicas(&self) -> HashSet<ReplicaId> {
+        self.state.read().leases.replicas.clone()
     }
 }
 

@@ -21,7 +21,6 @@ mod snapshots;
 mod state;
 mod watch;
 
-use std::collections::HashSet;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -29,8 +28,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::model::{
-    InstanceKey, Microservice, MicroserviceKey, Registrant, ReplicaId, ServiceKey, SidecarId, SnapshotPart,
-    Tenant,
+    InstanceKey, Microservice, MicroserviceKey, Registrant, ServiceKey, SidecarId, SnapshotPart, Tenant,
 };
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
@@ -298,48 +296,6 @@ impl Catalog {
     pub fn has_provider(&self, interface: &str) -> bool {
         let state = self.state.read();
         state.nodes.has_provider(interface) || state.offers.has(interface, None)
-    }
-
-    /// The marks below the lease of a registrant; `None` without a lease.
-    pub fn marks(&self, registrant: &Registrant) -> Option<Vec<ReplicaId>> {
-        self.state.read().leases.marks(registrant).cloned()
-    }
-
-    /// The zxid of the creation of the lease of a registrant; `None` without a lease.
-    pub fn lease_created(&self, registrant: &Registrant) -> Option<i64> {
-        self.state.read().leases.get(registrant).map(|lease| lease.created)
-    }
-
-    /// Whether `replica` has marked the lease of `registrant`.
-    pub fn is_marked(&self, registrant: &Registrant, replica: &ReplicaId) -> bool {
-        self.state.read().leases.marks(registrant).is_some_and(|marks| marks.contains(replica))
-    }
-
-    /// Shows every lease to `look`, a few at a time so that nobody waits for it, and collects what it answers.
-    pub fn look_at_leases<T>(&self, mut look: impl FnMut(LeaseView<'_>) -> Option<T>) -> Vec<T> {
-        let mut answers = Vec::new();
-        for shard in 0..leases::SHARDS {
-            let state = self.state.read();
-            for (registrant, lease) in state.leases.shard(shard) {
-                let view = LeaseView {
-                    registrant,
-                    created: lease.created,
-                    marks: &lease.marks,
-                    replicas: &state.leases.replicas,
-                    time_to_live: match registrant {
-                        Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
-                        Registrant::Instance(key) => state.services.time_to_live(key),
-                    },
-                };
-                answers.extend(look(view));
-            }
-        }
-        answers
-    }
-
-    /// The replicas that live.
-    pub fn replicas(&self) -> HashSet<ReplicaId> {
-        self.state.read().leases.replicas.clone()
     }
 
     /// What may have been lost since the last call.

@@ -44,6 +44,9 @@ impl ServiceNode {
 struct Interface {
     /// `pzxid` of the folder of its providers.
     zxid: i64,
+    /// The highest `mzxid` that one of its providers has had: it never goes back by itself, and a deletion raises `zxid`
+    /// above it.
+    changed: i64,
     nodes: HashMap<String, ServiceNode>,
     /// The microservices that they appear as, with the number of providers behind each.
     shown: HashMap<String, usize>,
@@ -106,9 +109,9 @@ impl ServiceNodes {
         self.interfaces.get(path_interface).is_some_and(|interface| !interface.nodes.is_empty())
     }
 
-    /// `pzxid` of the folder of an interface's providers.
+    /// zxid of the last change of an interface's providers, whatever they appear as.
     pub fn interface_zxid(&self, path_interface: &str) -> i64 {
-        self.interfaces.get(path_interface).map_or(0, |interface| interface.zxid)
+        self.interfaces.get(path_interface).map_or(0, |interface| interface.zxid.max(interface.changed))
     }
 
     /// Every znode that the gateway wrote, once for each of its owners.
@@ -176,8 +179,9 @@ impl ServiceNodes {
         name: &str,
         state: Option<(&[u8], &Stat)>,
     ) -> Vec<Registrant> {
-        let Interface { nodes, shown, malformed, .. } =
+        let Interface { nodes, shown, malformed, changed, .. } =
             self.interfaces.entry(interface.to_owned()).or_default();
+        *changed = state.map_or(0, |(_, stat)| stat.mzxid).max(*changed);
         let before = nodes.remove(name);
         let reported = before.is_some();
         match before.as_ref().map(|before| before.address) {

@@ -45,6 +45,10 @@ impl Registry {
             instance_id: instance_id.clone(),
         };
         let registrant = Registrant::Instance(key.clone());
+        if self.catalog.instance_record(&key).is_some() {
+            // A sign of life also when it has to be refused.
+            self.hearing.touch(&registrant);
+        }
         self.replica_in_touch()?;
         let ear = self.hearing.touch(&registrant);
         let _change = ear.change.lock().await;
@@ -134,7 +138,7 @@ impl Registry {
                     Err(RegistryError::NotConnected)
                 };
             }
-            if marked && !ear.is_lapsing() {
+            if marked && !ear.is_lapsing() && !self.has_stood_still() {
                 return Ok(());
             }
         }
@@ -142,6 +146,7 @@ impl Registry {
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
         self.finish_lapse(&ear).await?;
+        self.wake_up().await?;
         let layout = &self.zookeeper.layout;
         self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
@@ -197,10 +202,8 @@ impl Registry {
                 return Err(self.no_such_instance(key));
             };
             let replica = self.replica_in_touch()?;
-            if !self.catalog.is_marked(&registrant, &replica) {
-                // Whoever marks it without having heard it would take it for silent at once.
-                self.hearing.touch(&registrant);
-            }
+            // Whoever is changed is there, and whoever marks it without having heard it would take it for silent at once.
+            self.hearing.touch(&registrant);
             if let Some(first) = self.plan_mark_first(&registrant, &record, &replica) {
                 return Ok(Some(first));
             }

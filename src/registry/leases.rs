@@ -21,8 +21,6 @@ use crate::telemetry::Readiness;
 
 /// How often silence is looked for.
 const TICK: Duration = Duration::from_millis(250);
-/// A tick that is late by more than this means that the process stood still and nobody was listening.
-const PAUSE: Duration = Duration::from_millis(1_500);
 /// Registrations that are taken down or marked at once.
 const CHANGES_IN_FLIGHT: usize = 32;
 /// What is remembered of somebody without a lease: a refused sync, for example.
@@ -80,20 +78,6 @@ enum Todo {
 }
 
 impl Registry {
-    /// Notices when the process stood still, for whatever reason: nobody was listening then. A task of its own, since
-    /// work on the leases takes time as well.
-    pub(super) async fn watch_pauses(&self) {
-        loop {
-            let before = Instant::now();
-            sleep(TICK).await;
-            let stood_still = before.elapsed();
-            if stood_still > TICK + PAUSE {
-                log::warn!("the process stood still for {stood_still:?}: every lease starts anew");
-                *self.listening.lock() = Instant::now();
-            }
-        }
-    }
-
     /// Looks for silence until the process ends.
     pub(super) async fn watch_leases(&self) {
         let mut noticed = HashMap::new();

@@ -16,6 +16,7 @@ mod left_overs;
 mod locks;
 mod marks;
 mod microservices;
+mod pauses;
 mod plan;
 mod recorder;
 mod repair;
@@ -41,6 +42,7 @@ use crate::zookeeper::{self, ZooKeeper};
 use brake::Brake;
 use hearing::Hearing;
 use locks::Locks;
+use pauses::Pauses;
 use recorder::Recorder;
 use superseded::Superseded;
 
@@ -98,6 +100,7 @@ pub struct Registry {
     readiness: Arc<Readiness>,
     /// Since when the process has run without standing still.
     listening: Mutex<Instant>,
+    pauses: Pauses,
     endpoint_locks: Locks,
     service_locks: Locks,
     recorder: Recorder,
@@ -135,6 +138,7 @@ pub fn start(
         options,
         hearing: Hearing::new(),
         listening: Mutex::new(Instant::now()),
+        pauses: Pauses::new(),
         endpoint_locks: Locks::new(LOCKS),
         service_locks: Locks::new(LOCKS),
         recorder,

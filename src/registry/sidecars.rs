@@ -169,13 +169,14 @@ impl Registry {
         // a sync is, and must not be lost to a catalog that is behind what another replica has just committed.
         // After a reconnect the catalog is behind until everything has been read again.
         let is_edit = matches!(wish, Wish::Edited(_));
-        let looks_first = is_edit || self.catalog.stale_for().is_some();
+        let looks_first = is_edit || self.catalog.stale_for().is_some() || self.has_stood_still();
         let mut is_done = !looks_first
             && !ear.is_lapsing()
             && matches!(plan(change, &mut settled), Ok::<_, RegistryError>(None));
         while !is_done {
             let lock = ear.change.lock().await;
             self.finish_lapse(&ear).await?;
+            self.wake_up().await?;
             if looks_first && matches!(plan(change, &mut settled), Ok(None)) {
                 self.catch_up().await?;
             }

@@ -154,3 +154,26 @@ async fn what_somebody_put_below_a_znode_of_ours_does_not_keep_it_alive() {
     assert!(znodes.providers("demo.Echo").await.is_empty());
     assert!(!znodes.exists(lease).await);
 }
+
+#[tokio::test]
+async fn the_rev_of_a_service_does_not_step_back_when_an_overwritten_provider_is_put_right() {
+    let (gateway, znodes) = gateway().await;
+    let service = create_service(&gateway, "stock").await;
+    create_instance(&gateway, &service, 8080).await;
+    let path = &znodes.providers("stock").await[0];
+    let data = znodes.data(path).await;
+    znodes.set(path, "somebody else's").await;
+    eventually("its data is right again", REPAIR, async || {
+        let now = znodes.data(path).await;
+        ensure(now == data, || now)
+    })
+    .await;
+    // While it was not, it was a provider of this name in its own right, and its change counted.
+    let changed = znodes.client().check_stat(path).await.unwrap().unwrap().mzxid;
+    eventually("the rev is of the last change", REPAIR, async || {
+        let answer = gateway.get(&find("stock")).await.ok();
+        let rev = answer.header("X-Resource-Revision").unwrap().to_owned();
+        ensure(i64::from_str_radix(&rev[..16], 16).unwrap() >= changed, || rev.clone())
+    })
+    .await;
+}
