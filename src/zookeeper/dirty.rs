@@ -19,8 +19,6 @@ pub(super) struct Dirty {
 /// Paths that were taken to be read.
 #[derive(Default)]
 pub(super) struct Taken {
-    /// The number of the first of them.
-    pub first: u64,
     /// The paths.
     pub paths: Vec<String>,
     /// All who wait for them.
@@ -52,9 +50,6 @@ impl Dirty {
             if !is_ready(&path) {
                 passed_over.push((number, path));
             } else if fits(&path) {
-                if taken.paths.is_empty() {
-                    taken.first = number;
-                }
                 taken.waiters.extend(self.waiters.remove(&path).into_iter().flatten());
                 taken.paths.push(path);
             } else {
@@ -71,9 +66,9 @@ impl Dirty {
         self.next
     }
 
-    /// The number of the oldest path; that of the next one when none is dirty.
-    pub fn oldest(&self) -> u64 {
-        self.order.front().map_or(self.next, |(number, _)| *number)
+    /// All of them with their numbers, those that changed first at the beginning.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.order.iter().map(|(number, path)| (*number, path.as_str()))
     }
 
     /// Forgets all paths and answers who waits for them.
@@ -99,12 +94,11 @@ mod tests {
             room >= 0
         };
         let taken = dirty.take(|path| path != "a", fits);
-        assert_eq!((taken.first, taken.paths), (1, vec!["b".to_owned(), "c".to_owned()]));
-        assert_eq!((dirty.oldest(), dirty.next()), (0, 4));
+        assert_eq!(taken.paths, ["b", "c"]);
+        assert_eq!((dirty.numbered().collect(), dirty.next()), (vec![(0, "a"), (3, "d")], 4));
         dirty.mark("b".to_owned());
         let taken = dirty.take(|_| true, |_| true);
-        assert_eq!((taken.first, taken.paths), (0, vec!["a".to_owned(), "d".to_owned(), "b".to_owned()]));
+        assert_eq!(taken.paths, ["a", "d", "b"]);
         assert!(dirty.take(|_| true, |_| true).paths.is_empty());
-        assert_eq!((dirty.oldest(), dirty.next()), (5, 5));
     }
 }

@@ -1,6 +1,7 @@
 //! The persistent recursive watches on all roots, as one stream of what they see.
 
 use futures::FutureExt;
+use tokio::task::unconstrained;
 use zookeeper_client::{
     AddWatchMode, Client, Error, EventType, PersistentWatcher, SessionState, WatchedEvent,
 };
@@ -56,10 +57,11 @@ impl Watches {
         }
     }
 
-    /// Takes the changes that have already arrived, up to a new state of the session, which it answers.
+    /// Takes the changes that have already arrived, up to a new state of the session, which it answers. All of them: the
+    /// runtime would otherwise say after some that there are no more, for the sake of other tasks.
     pub fn drain(&mut self, mut on_change: impl FnMut(String)) -> Option<SessionState> {
         for watcher in self.services.iter_mut().chain([&mut self.dubbo]) {
-            while let Some(event) = watcher.changed().now_or_never() {
+            while let Some(event) = unconstrained(watcher.changed()).now_or_never() {
                 match seen_by_other(event) {
                     Some(Seen::Change(path)) => on_change(path),
                     Some(Seen::Session(state)) => return Some(state),
@@ -67,7 +69,7 @@ impl Watches {
                 }
             }
         }
-        while let Some(event) = self.own.changed().now_or_never() {
+        while let Some(event) = unconstrained(self.own.changed()).now_or_never() {
             match seen_by_first(event) {
                 Some(Seen::Change(path)) => on_change(path),
                 Some(Seen::Session(state)) => return Some(state),

@@ -50,7 +50,12 @@ async fn a_flood_of_changes_never_shows_an_older_state_after_a_newer_one_nor_non
     let done = AtomicBool::new(false);
     let change = async {
         for number in 1..=CHANGES {
-            one.synced("r", &numbered(number)).await;
+            // Under the flood ZooKeeper may not answer in time, and the request is to be repeated.
+            eventually("the change is acknowledged", Duration::from_secs(30), async || {
+                let answer = one.sync("r", &numbered(number)).await;
+                ensure(answer.json()["code"] == 0, || format!("{answer:?}"))
+            })
+            .await;
         }
         done.store(true, Ordering::SeqCst);
     };

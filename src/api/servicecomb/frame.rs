@@ -88,7 +88,8 @@ fn knows_nothing_yet(request: &HttpRequest) -> bool {
 
 /// Whether the answer comes from the catalog.
 fn is_read(request: &HttpRequest) -> bool {
-    request.method() == Method::GET || request.path().ends_with("/instances/action")
+    let is_batch = || request.method() == Method::POST && request.path().ends_with("/instances/action");
+    request.method() == Method::GET || is_batch()
 }
 
 #[cfg(test)]

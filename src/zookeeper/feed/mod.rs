@@ -53,8 +53,8 @@ struct Feed<'f> {
     reading: HashSet<String>,
     /// In the order in which they were sent, which is that in which the server answers.
     reads: FuturesOrdered<BoxFuture<'static, Finished>>,
-    /// The number of the first path of each of them, and those who wait for it.
-    waiting: VecDeque<(u64, Vec<Waiter>)>,
+    /// Those who wait for each of them.
+    waiting: VecDeque<Vec<Waiter>>,
     held: Held,
     /// The full reading under way, if any, and the paths that it must not overwrite.
     load: Option<mpsc::Receiver<Loaded>>,
@@ -317,7 +317,8 @@ impl Feed<'_> {
     }
 
     fn fail_waiters(&mut self) {
-        let waiting = self.dirty.clear().into_iter().chain(self.held.clear());
+        self.held.fail();
+        let waiting = self.dirty.clear().into_iter();
         let waiting = waiting.chain(self.before_sync.drain(..)).chain(self.after_sync.drain(..));
         for waiter in waiting.chain(self.after_load.drain(..)) {
             waiter.fail();

@@ -1,5 +1,6 @@
 //! The reading of what has become dirty: in batches, applied in the order in which they were sent, and what has gone last.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -11,7 +12,7 @@ use crate::zookeeper::application::ApplicationPlace;
 use crate::zookeeper::change::{Node, Waiter};
 use crate::zookeeper::connection::{Connection, Read};
 use crate::zookeeper::dirty::Taken;
-use crate::zookeeper::layout::Place;
+use crate::zookeeper::layout::{Place, parent};
 
 /// A read that has ended, and how.
 pub(super) struct Finished {
@@ -40,18 +41,18 @@ impl Feed<'_> {
                 room = left.unwrap_or(0);
                 left.is_some()
             };
-            let Taken { first, paths, waiters } = self.dirty.take(|path| !self.reading.contains(path), fits);
+            let Taken { paths, waiters } = self.dirty.take(|path| !self.reading.contains(path), fits);
             if paths.is_empty() {
                 return;
             }
             self.reading.extend(paths.iter().cloned());
-            self.waiting.push_back((first, waiters));
+            self.waiting.push_back(waiters);
             self.reads.push_back(read(self.connection.clone(), paths));
         }
     }
 
     pub(super) fn on_finished(&mut self, finished: Finished) {
-        let (number, waiters) = self.waiting.pop_front().unwrap_or_default();
+        let waiters = self.waiting.pop_front().unwrap_or_default();
         let reads = match finished.outcome {
             Ok(reads) => reads,
             Err(error) => {
@@ -62,12 +63,12 @@ impl Feed<'_> {
                     let mut first = finished.paths;
                     let second = first.split_off(first.len() / 2);
                     for half in [second, first].into_iter().filter(|half| !half.is_empty()) {
-                        self.waiting.push_front((number, Vec::new()));
+                        self.waiting.push_front(Vec::new());
                         self.reads.push_front(read(self.connection.clone(), half));
                     }
                 } else {
                     // Disconnected: everything is read again after the reconnect.
-                    self.waiting.drain(..).flat_map(|(_, waiters)| waiters).for_each(|waiter| waiter.fail());
+                    self.waiting.drain(..).flatten().for_each(|waiter| waiter.fail());
                     self.reads = FuturesOrdered::new();
                     self.reading.clear();
                 }
@@ -109,12 +110,25 @@ impl Feed<'_> {
 
     /// Lets go what has gone, as far as everything that may have come in its place has been read.
     fn release_held(&mut self) {
-        let in_flight = self.waiting.iter().map(|(first, _)| *first).min();
-        let oldest = in_flight.map_or(u64::MAX, |first| first).min(self.dirty.oldest());
-        let (gone, waiters) = self.held.release(oldest);
-        if !gone.is_empty() {
-            self.apply(gone);
+        let mut open: HashMap<&str, u64> = self.held.folders().collect();
+        if open.is_empty() {
+            return;
         }
-        drop(waiters);
+        let reading = self.reading.iter().map(|path| (0, path.as_str()));
+        let mut blocked = HashSet::new();
+        for (number, path) in reading.chain(self.dirty.numbered()) {
+            let folder = parent(path);
+            if open.get(folder).is_some_and(|until| number < *until) {
+                open.remove(folder);
+                blocked.insert(folder.to_owned());
+                if open.is_empty() {
+                    break;
+                }
+            }
+        }
+        let mut released = self.held.release(&blocked);
+        if !released.nodes.is_empty() {
+            self.apply(std::mem::take(&mut released.nodes));
+        }
     }
 }

@@ -30,8 +30,9 @@ fn every_invariant_holds_in_every_state() {
     look_at(Scenario::every_time());
 }
 
+/// Takes minutes and gigabytes: `scripts/model --deep`.
 #[test]
-#[ignore = "takes minutes and gigabytes: scripts/model --deep"]
+#[cfg(feature = "deep")]
 fn every_invariant_holds_in_every_state_with_two_faults() {
     look_at(Scenario::now_and_then());
 }
