@@ -39,14 +39,6 @@ impl Fault for KillLeader {
         }
         .boxed_local()
     }
-
-    fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
-        async move {
-            world.start_servers().await;
-            Ok(vec![])
-        }
-        .boxed_local()
-    }
 }
 
 /// F4: two of three servers are killed.
@@ -73,14 +65,6 @@ impl Fault for LoseQuorum {
             }
             world.has_role(survivor, None).await;
             Ok(vec![format!("only server {survivor} is left, and it does not serve")])
-        }
-        .boxed_local()
-    }
-
-    fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
-        async move {
-            world.start_servers().await;
-            Ok(vec![])
         }
         .boxed_local()
     }
@@ -237,14 +221,6 @@ impl Fault for RollingServers {
                 evidence.push(format!("server {index}, {role}, ended and serves again"));
             }
             Ok(evidence)
-        }
-        .boxed_local()
-    }
-
-    fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
-        async move {
-            world.start_servers().await;
-            Ok(vec![])
         }
         .boxed_local()
     }

@@ -40,14 +40,6 @@ impl Fault for KillOne {
         }
         .boxed_local()
     }
-
-    fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
-        async move {
-            world.start_gateways().await;
-            Ok(vec![])
-        }
-        .boxed_local()
-    }
 }
 
 /// F2: all gateways are gone for longer than their sessions last.
@@ -174,16 +166,6 @@ impl Fault for KillEverything {
         }
         .boxed_local()
     }
-
-    fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
-        async move {
-            world.launch_servers();
-            world.start_gateways().await;
-            world.start_servers().await;
-            Ok(vec![])
-        }
-        .boxed_local()
-    }
 }
 
 /// F16: the gateways are restarted one after the other, each asked to end and waited for, as an upgrade does it.
@@ -223,14 +205,6 @@ impl Fault for Rolling {
                 world.gateways_ready().await;
             }
             Ok(evidence)
-        }
-        .boxed_local()
-    }
-
-    fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
-        async move {
-            world.start_gateways().await;
-            Ok(vec![])
         }
         .boxed_local()
     }

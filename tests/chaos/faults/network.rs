@@ -235,10 +235,6 @@ impl Fault for LostReplies {
         }
         .boxed_local()
     }
-
-    fn heal<'a>(&'a mut self, _world: &'a mut World) -> Step<'a> {
-        async move { Ok(vec![]) }.boxed_local()
-    }
 }
 
 /// Whether the trap of a gateway springs within `patience` (scaled), after `before` that had sprung when it was set. It is

@@ -52,8 +52,4 @@ impl Fault for Mass {
         }
         .boxed_local()
     }
-
-    fn heal<'a>(&'a mut self, _world: &'a mut World) -> Step<'a> {
-        async move { Ok(vec![]) }.boxed_local()
-    }
 }
