@@ -1,5 +1,6 @@
 //! The JSON that stands in znodes: compact, with a stable order of keys, readable with `zkCli.sh get`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,16 @@ pub struct SnapshotPart {
 }
 
 impl SnapshotPart {
+    /// The same with these provider URLs besides; copied only if there are any.
+    pub fn with_providers(&self, more: &BTreeSet<String>) -> Cow<'_, Self> {
+        if more.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut all = self.clone();
+        all.providers.extend(more.iter().cloned());
+        Cow::Owned(all)
+    }
+
     /// True when nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.providers.is_empty() && self.consumers.is_empty() && self.instances.is_empty()

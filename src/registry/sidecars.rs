@@ -242,14 +242,12 @@ impl Registry {
         if changed {
             let limit = self.zookeeper.max_transaction_bytes();
             let (record, after) = (record.as_ref(), &after);
-            let mut standing = before.clone();
-            standing
-                .providers
-                .extend(record.into_iter().flat_map(|record| record.document.superseded.clone()));
+            let nothing = BTreeSet::new();
+            let standing =
+                before.with_providers(record.map_or(&nothing, |record| &record.document.superseded));
             let superseded = self.superseded_by(&before, after);
             supersedes = !superseded.is_empty();
-            let mut staying = after.clone();
-            staying.providers.extend(superseded.iter().cloned());
+            let staying = after.with_providers(&superseded);
             plan_entries(catalog, layout, registrant, &standing, &staying, &mut plan)?;
             // A sync says all there is; after an edit the rest may still return.
             let timestamps = match (wish, record) {
