@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use tokio::runtime::Handle;
 
 use crate::api::body::Bodies;
 use crate::api::openapi::{self, Document};
@@ -51,10 +52,16 @@ impl Core {
         Self { running, gateway: web::Data::new(gateway) }
     }
 
-    /// What brings the gauges of the registry up to date before a scrape.
+    /// What brings the gauges of the registry up to date before a scrape. Called on the runtime that the registry lives
+    /// on.
     pub fn refresh(&self) -> Refresh {
         let catalog = self.running.catalog.clone();
-        Box::new(move || catalog.update_gauges())
+        let tasks = self.gateway.metrics.tasks.clone();
+        let runtime = Handle::current().metrics();
+        Box::new(move || {
+            catalog.update_gauges();
+            tasks.set(i64::try_from(runtime.num_alive_tasks()).unwrap_or(i64::MAX));
+        })
     }
 
     /// What takes down those that are held because too many fell silent at once.

@@ -64,6 +64,8 @@ pub struct Metrics {
     pub holds: IntCounter,
     /// `zoogate_reconcile_repairs_total{kind}`
     pub repairs: IntCounterVec,
+    /// `zoogate_tasks`
+    pub tasks: IntGauge,
     /// `zoogate_panics_total`
     pub panics: IntCounter,
 }
@@ -197,6 +199,7 @@ impl Metrics {
                 "Znodes put right because somebody else damaged them.",
                 &["kind"],
             )?,
+            tasks: gauge(&registry, "tasks", "Tasks that live beside those of the connections of clients.")?,
             panics: counter(
                 &registry,
                 "panics_total",

@@ -21,6 +21,8 @@ pub(super) struct Dirty {
 pub(super) struct Taken {
     /// The paths.
     pub paths: Vec<String>,
+    /// The number of each.
+    pub numbers: Vec<u64>,
     /// All who wait for them.
     pub waiters: Vec<Waiter>,
 }
@@ -51,6 +53,7 @@ impl Dirty {
                 passed_over.push((number, path));
             } else if fits(&path) {
                 taken.waiters.extend(self.waiters.remove(&path).into_iter().flatten());
+                taken.numbers.push(number);
                 taken.paths.push(path);
             } else {
                 self.order.push_front((number, path));
@@ -94,7 +97,7 @@ mod tests {
             room >= 0
         };
         let taken = dirty.take(|path| path != "a", fits);
-        assert_eq!(taken.paths, ["b", "c"]);
+        assert_eq!((taken.paths, taken.numbers), (vec!["b".to_owned(), "c".to_owned()], vec![1, 2]));
         assert_eq!((dirty.numbered().collect(), dirty.next()), (vec![(0, "a"), (3, "d")], 4));
         dirty.mark("b".to_owned());
         let taken = dirty.take(|_| true, |_| true);

@@ -27,6 +27,7 @@ mod random;
 mod report;
 mod resources;
 mod run;
+mod soak;
 mod summary;
 mod wire_format;
 mod world;
@@ -67,6 +68,9 @@ struct Arguments {
     /// Only this mutant; may be repeated.
     #[arg(long, value_name = "NAME")]
     mutant: Vec<String>,
+    /// Lets faults happen one after another in one world for so many minutes, and looks for what grows.
+    #[arg(long, value_name = "MINUTES")]
+    soak: Option<u64>,
     /// Judges the history in this directory again.
     #[arg(long, value_name = "DIRECTORY")]
     judge: Option<PathBuf>,
@@ -106,6 +110,15 @@ fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         some => some.iter().map(String::as_str).collect(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(minutes) = arguments.soak {
+        let passed = runtime.block_on(async {
+            tokio::select! {
+                passed = soak::soak(minutes, arguments.seed, &into) => passed,
+                () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+            }
+        })?;
+        return Ok(ExitCode::from(u8::from(!passed)));
+    }
     let mut all = Summary::default();
     for fault in chosen {
         for seed in arguments.seed..arguments.seed + arguments.seeds {

@@ -28,7 +28,7 @@ use crate::support::client::Request;
 use crate::world::{SESSION, Setup, TIME_TO_LIVE, World};
 
 /// Load before the fault, and how much of its beginning does not count for its rate.
-const WARM: Duration = Duration::from_secs(6);
+pub const WARM: Duration = Duration::from_secs(6);
 const WARMING: Duration = Duration::from_secs(1);
 /// Strictly judged load after everything has settled, beyond the staleness that is allowed.
 const AFTER: Duration = Duration::from_secs(4);
@@ -65,11 +65,29 @@ pub struct Plan {
     pub directory: PathBuf,
 }
 
-/// Runs it and writes its report. Answers with the verdict how long after the heal every gateway was ready.
+/// Runs it in a world of its own and writes its report. Answers with the verdict how long after the heal every gateway was
+/// ready.
 ///
 /// # Errors
 /// When the report cannot be written.
 pub async fn run(plan: &Plan) -> anyhow::Result<(Verdict, Duration)> {
+    judged(plan, async |fault, mut scene| {
+        let mut setup = Setup::default();
+        fault.prepare(&mut setup);
+        let mut world = World::start(&setup, &plan.directory).await?;
+        scene.play(fault, &mut world, WARM).await
+    })
+    .await
+}
+
+/// Lets `course` happen with the fault of `plan`, judges what it recorded, and writes the report.
+///
+/// # Errors
+/// When the report cannot be written.
+pub async fn judged(
+    plan: &Plan,
+    course: impl AsyncFnOnce(&mut dyn Fault, Scene<'_>) -> Result<(), Trouble>,
+) -> anyhow::Result<(Verdict, Duration)> {
     let mut random = StdRng::seed_from_u64(plan.seed);
     let Some(mut fault) = faults::drawn(&plan.fault, plan.scale, &mut random) else {
         anyhow::bail!("there is no fault {}", plan.fault);
@@ -82,8 +100,8 @@ pub async fn run(plan: &Plan) -> anyhow::Result<(Verdict, Duration)> {
     let verdict = if let Some(elsewhere) = fault.covered_elsewhere() {
         Verdict::Impossible(elsewhere)
     } else {
-        let course = course(fault.as_mut(), plan, &mut random, &recorder, &mut report);
-        match AssertUnwindSafe(course).catch_unwind().await {
+        let scene = Scene { plan, random: &mut random, recorder: &recorder, report: &mut report };
+        match AssertUnwindSafe(course(fault.as_mut(), scene)).catch_unwind().await {
             Ok(Ok(())) => judge(&recorder, fault.expectations(), &mut report),
             Ok(Err(Trouble::Impossible(why))) => Verdict::Impossible(why),
             Ok(Err(Trouble::Unobserved(why))) => Verdict::Invalid(why),
@@ -99,69 +117,80 @@ pub async fn run(plan: &Plan) -> anyhow::Result<(Verdict, Duration)> {
     Ok((verdict, report.settled_after))
 }
 
-async fn course(
-    fault: &mut dyn Fault,
-    plan: &Plan,
-    random: &mut StdRng,
-    recorder: &Arc<Recorder>,
-    report: &mut Report,
-) -> Result<(), Trouble> {
-    let mut setup = Setup::default();
-    fault.prepare(&mut setup);
-    let mut world = World::start(&setup, &plan.directory).await?;
-    let expectations = fault.expectations();
-    let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let observing = observer::observe(world.connect_string(), recorder.clone(), ready);
-    let mut eyes = Watching(vec![tokio::spawn(observing)]);
-    is_ready.await.map_err(|_| Trouble::Unobserved("the observer could not begin".into()))?;
-    let load = Load::start(&world.gateway_urls(), plan.seed, recorder.clone()).await;
-    let load = load.map_err(|error| Trouble::Unobserved(format!("the load could not begin: {error}")))?;
-    let groups = load.groups.clone();
-    recorder.add(Record::Setup(history::Setup {
-        fault: fault.id().into(),
-        seed: plan.seed,
-        groups: groups.clone(),
-        gateways: setup.gateways,
-    }));
-    let lag = recorder.clone();
-    eyes.0.push(tokio::spawn(async move { lag.watch_lag().await }));
+/// What a run is made with.
+pub struct Scene<'s> {
+    plan: &'s Plan,
+    random: &'s mut StdRng,
+    recorder: &'s Arc<Recorder>,
+    report: &'s mut Report,
+}
 
-    recorder.phase(Phase::Warm);
-    sleep(WARMING).await;
-    let before = recorder.succeeded();
-    sleep(WARM - WARMING).await;
-    report.rate = (recorder.succeeded() - before) as f64 / (WARM - WARMING).as_secs_f64();
-    let resources = resources(&world.ops()).await;
+impl Scene<'_> {
+    /// Load for `warm`, the fault, its heal, and load until everything that can be asked agrees.
+    ///
+    /// # Errors
+    /// When the run has no verdict, or a bad one.
+    pub async fn play(
+        &mut self,
+        fault: &mut dyn Fault,
+        world: &mut World,
+        warm: Duration,
+    ) -> Result<(), Trouble> {
+        let Self { plan, random, recorder, report } = self;
+        let expectations = fault.expectations();
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        let observing = observer::observe(world.connect_string(), recorder.clone(), ready);
+        let mut eyes = Watching(vec![tokio::spawn(observing)]);
+        is_ready.await.map_err(|_| Trouble::Unobserved("the observer could not begin".into()))?;
+        let load = Load::start(&world.gateway_urls(), plan.seed, recorder.clone()).await;
+        let load = load.map_err(|error| Trouble::Unobserved(format!("the load could not begin: {error}")))?;
+        let groups = load.groups.clone();
+        recorder.add(Record::Setup(history::Setup {
+            fault: fault.id().into(),
+            seed: plan.seed,
+            groups: groups.clone(),
+            gateways: world.gateways.len(),
+        }));
+        let lag = recorder.clone();
+        eyes.0.push(tokio::spawn(async move { lag.watch_lag().await }));
 
-    recorder.phase(Phase::Fault);
-    load.fall_silent(expectations.fall_silent_percent);
-    note(&mut report.evidence, fault.inject(&mut world, random).await?);
-    sleep(expectations.lasts).await;
-    recorder.phase(Phase::Heal);
-    note(&mut report.evidence, fault.heal(&mut world).await?);
-    settle(&world, &expectations, recorder, report).await;
-    recorder.phase(Phase::Settled);
+        recorder.phase(Phase::Warm);
+        sleep(WARMING).await;
+        let before = recorder.succeeded();
+        sleep(warm.saturating_sub(WARMING)).await;
+        report.rate = (recorder.succeeded() - before) as f64 / (warm - WARMING).as_secs_f64();
+        let resources = resources(&world.ops()).await;
 
-    let bounds = bounds(0);
-    sleep(Duration::from_micros(bounds.staleness) + AFTER).await;
-    recorder.phase(Phase::Quiet);
-    load.be_quiet();
-    let patience = Duration::from_micros(agreement::patience(&bounds));
-    if !until(patience, async || load.is_calm()).await {
-        let what =
-            "the last change of every client is not acknowledged though everything is ready".to_owned();
-        report.broken.push(Violation { rule: Rule::Dishonest, at: recorder.now(), what });
-    }
-    agree(&world, recorder, &expectations, &groups).await;
-    for (index, (now, before)) in self::resources(&world.ops()).await.iter().zip(&resources).enumerate() {
-        if let Some(what) = now.excess(before) {
-            let what = format!("gateway {index}: {what}");
-            report.broken.push(Violation { rule: Rule::Grown, at: recorder.now(), what });
+        recorder.phase(Phase::Fault);
+        load.fall_silent(expectations.fall_silent_percent);
+        note(&mut report.evidence, fault.inject(world, random).await?);
+        sleep(expectations.lasts).await;
+        recorder.phase(Phase::Heal);
+        note(&mut report.evidence, fault.heal(world).await?);
+        settle(world, &expectations, recorder, report).await;
+        recorder.phase(Phase::Settled);
+
+        let bounds = bounds(0);
+        sleep(Duration::from_micros(bounds.staleness) + AFTER).await;
+        recorder.phase(Phase::Quiet);
+        load.be_quiet();
+        let patience = Duration::from_micros(agreement::patience(&bounds));
+        if !until(patience, async || load.is_calm()).await {
+            let what =
+                "the last change of every client is not acknowledged though everything is ready".to_owned();
+            report.broken.push(Violation { rule: Rule::Dishonest, at: recorder.now(), what });
         }
+        agree(world, recorder, &expectations, &groups).await;
+        for (index, (now, before)) in self::resources(&world.ops()).await.iter().zip(&resources).enumerate() {
+            if let Some(what) = now.excess(before) {
+                let what = format!("gateway {index}: {what}");
+                report.broken.push(Violation { rule: Rule::Grown, at: recorder.now(), what });
+            }
+        }
+        recorder.phase(Phase::End);
+        load.stop().await;
+        Ok(())
     }
-    recorder.phase(Phase::End);
-    load.stop().await;
-    Ok(())
 }
 
 /// Waits until every gateway says that it is ready.
@@ -258,7 +287,7 @@ pub fn judge_again(directory: &Path) -> anyhow::Result<Vec<Violation>> {
     Ok(check(&history, &fault.expectations(), &bounds(history.lag)))
 }
 
-async fn resources(gateways: &[SocketAddr]) -> Vec<Resources> {
+pub async fn resources(gateways: &[SocketAddr]) -> Vec<Resources> {
     let mut all = Vec::new();
     for address in gateways {
         all.push(Resources::of(*address).await);
@@ -266,7 +295,7 @@ async fn resources(gateways: &[SocketAddr]) -> Vec<Resources> {
     all
 }
 
-async fn until(patience: Duration, mut holds: impl AsyncFnMut() -> bool) -> bool {
+pub async fn until(patience: Duration, mut holds: impl AsyncFnMut() -> bool) -> bool {
     let end = Instant::now() + patience;
     while !holds().await {
         if Instant::now() > end {

@@ -112,6 +112,8 @@ pub struct World {
     pub peers: Option<PeerWires>,
     /// The disks of the servers, if they have their own.
     pub disks: Vec<Disk>,
+    /// Up to where the log of each gateway is of no interest any more.
+    read: Vec<usize>,
 }
 
 impl World {
@@ -143,7 +145,8 @@ impl World {
         for index in 0..setup.gateways {
             gateways.push(replica(setup, &zookeeper, directory.join(format!("gateway-{index}"))).await);
         }
-        let mut world = Self { zookeeper, gateways, peers, disks };
+        let read = vec![0; gateways.len()];
+        let mut world = Self { zookeeper, gateways, peers, disks, read };
         world.start_gateways().await;
         world.gateways_ready().await;
         Ok(world)
@@ -228,10 +231,17 @@ impl World {
         Ok(session.id)
     }
 
+    /// What was logged so far is evidence of nothing any more.
+    pub fn forget_logs(&mut self) {
+        self.read = self.gateways.iter().map(|gateway| gateway.process.output().len()).collect();
+    }
+
     /// Waits until the log of gateway `index`, since its last start, has a line with `text` in it.
     pub async fn logged(&self, index: usize, text: &str) -> String {
         eventually(&format!("gateway {index} says {text:?}"), START, async || {
             let output = self.gateways[index].process.output();
+            // A log that is shorter is of another start.
+            let output = output.get(self.read[index]..).unwrap_or(&output);
             let line = output.lines().rfind(|line| line.contains(text)).map(str::to_owned);
             line.ok_or_else(|| format!("it has not, in {} lines", output.lines().count()))
         })

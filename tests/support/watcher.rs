@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use zookeeper_client::{AddWatchMode, Client, Error, EventType, SessionState};
@@ -117,8 +118,17 @@ impl Witness {
         if let Some(ready) = ready.take() {
             let _ = ready.send(());
         }
+        // What came is looked at while more events are taken: one that waits for the answers of others is told late.
+        let mut looks = FuturesUnordered::new();
         loop {
-            let event = watch.changed().await;
+            let event = tokio::select! {
+                Some(looked) = looks.next() => {
+                    let (path, created): (String, i64) = looked;
+                    self.learn(&path, created);
+                    continue;
+                }
+                event = watch.changed() => event,
+            };
             match event.event_type {
                 EventType::Session if event.session_state.is_terminated() => {
                     return Err(Error::SessionExpired);
@@ -129,23 +139,44 @@ impl Witness {
                     // Lost again: the next `SyncConnected` repeats this.
                     let _ = self.compare(client).await;
                 }
-                EventType::NodeCreated => self.created(event.path, client).await,
+                EventType::NodeCreated if self.is_new(&event.path) => {
+                    looks.push(look(client, event.path));
+                }
+                // Seen by a reading that came before the event, unless it went and came again since.
+                EventType::NodeCreated => {
+                    let (path, created) = look(client, event.path).await;
+                    self.came(path, created);
+                }
                 EventType::NodeDeleted => self.deleted(&event.path),
                 _ => {}
             }
         }
     }
 
-    async fn created(&mut self, path: String, client: &Client) {
-        let stat = client.check_stat(&path).await.ok().flatten();
+    /// Notes that `path` came, unless it is known; it is known by 0 until it was looked at.
+    fn is_new(&mut self, path: &str) -> bool {
         let known = self.known.get_or_insert_default();
-        let created = stat.map_or(0, |stat| stat.czxid);
-        // Already seen by a reading that came before the event.
-        if known.get(&path).is_some_and(|&before| before == created) {
-            return;
+        let is_new = !known.contains_key(path);
+        if is_new {
+            known.insert(path.to_owned(), 0);
+            self.record(Seen::Created(path.to_owned()));
         }
-        known.insert(path.clone(), created);
-        self.record(Seen::Created(path));
+        is_new
+    }
+
+    /// Notes by which creation a znode is known that has come, if it is still there.
+    fn learn(&mut self, path: &str, created: i64) {
+        if let Some(known) = self.known.get_or_insert_default().get_mut(path) {
+            // It may be the answer about an earlier creation, which is less.
+            *known = created.max(*known);
+        }
+    }
+
+    /// Notes that a znode came that is known already, unless it is known by this creation.
+    fn came(&mut self, path: String, created: i64) {
+        if self.known.get_or_insert_default().insert(path.clone(), created) != Some(created) {
+            self.record(Seen::Created(path));
+        }
     }
 
     fn deleted(&mut self, path: &str) {
@@ -166,7 +197,8 @@ impl Witness {
                 }
             }
             for (path, created) in &now {
-                if before.get(path) != Some(created) {
+                // One that is known by 0 was noted already.
+                if before.get(path).is_none_or(|known| *known != 0 && known != created) {
                     self.record(Seen::Created(path.clone()));
                 }
             }
@@ -177,4 +209,10 @@ impl Witness {
     fn record(&self, seen: Seen) {
         self.seen.lock().unwrap().push(seen);
     }
+}
+
+/// `path` with the zxid of its creation; 0 when it is gone, or nobody answers.
+async fn look(client: &Client, path: String) -> (String, i64) {
+    let created = client.check_stat(&path).await.ok().flatten().map_or(0, |stat| stat.czxid);
+    (path, created)
 }

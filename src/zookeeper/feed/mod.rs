@@ -11,7 +11,7 @@
 
 mod reads;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -50,7 +50,8 @@ struct Feed<'f> {
     sink: &'f Arc<dyn Sink>,
     /// Paths to read, with those who wait for it.
     dirty: Dirty,
-    reading: HashSet<String>,
+    /// Paths that are being read, with the numbers that they had among the dirty ones.
+    reading: HashMap<String, u64>,
     /// In the order in which they were sent, which is that in which the server answers.
     reads: FuturesOrdered<BoxFuture<'static, Finished>>,
     /// Those who wait for each of them.
@@ -89,7 +90,7 @@ pub(super) async fn follow(
         layout,
         sink,
         dirty: Dirty::default(),
-        reading: HashSet::new(),
+        reading: HashMap::new(),
         reads: FuturesOrdered::new(),
         waiting: VecDeque::new(),
         held: Held::default(),
@@ -310,7 +311,7 @@ impl Feed<'_> {
         if self.load.is_some() {
             return self.after_load.push(waiter.clone());
         }
-        let paths: Vec<String> = self.dirty.paths().chain(&self.reading).cloned().collect();
+        let paths: Vec<String> = self.dirty.paths().chain(self.reading.keys()).cloned().collect();
         for path in paths {
             self.want(path, waiter);
         }

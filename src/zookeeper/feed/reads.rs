@@ -1,6 +1,5 @@
 //! The reading of what has become dirty: in batches, applied in the order in which they were sent, and what has gone last.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -12,7 +11,7 @@ use crate::zookeeper::application::ApplicationPlace;
 use crate::zookeeper::change::{Node, Waiter};
 use crate::zookeeper::connection::{Connection, Read};
 use crate::zookeeper::dirty::Taken;
-use crate::zookeeper::layout::{Place, parent};
+use crate::zookeeper::layout::Place;
 
 /// A read that has ended, and how.
 pub(super) struct Finished {
@@ -41,11 +40,12 @@ impl Feed<'_> {
                 room = left.unwrap_or(0);
                 left.is_some()
             };
-            let Taken { paths, waiters } = self.dirty.take(|path| !self.reading.contains(path), fits);
+            let Taken { paths, numbers, waiters } =
+                self.dirty.take(|path| !self.reading.contains_key(path), fits);
             if paths.is_empty() {
                 return;
             }
-            self.reading.extend(paths.iter().cloned());
+            self.reading.extend(paths.iter().cloned().zip(numbers));
             self.waiting.push_back(waiters);
             self.reads.push_back(read(self.connection.clone(), paths));
         }
@@ -110,23 +110,8 @@ impl Feed<'_> {
 
     /// Lets go what has gone, as far as everything that may have come in its place has been read.
     fn release_held(&mut self) {
-        let mut open: HashMap<&str, u64> = self.held.folders().collect();
-        if open.is_empty() {
-            return;
-        }
-        let reading = self.reading.iter().map(|path| (0, path.as_str()));
-        let mut blocked = HashSet::new();
-        for (number, path) in reading.chain(self.dirty.numbered()) {
-            let folder = parent(path);
-            if open.get(folder).is_some_and(|until| number < *until) {
-                open.remove(folder);
-                blocked.insert(folder.to_owned());
-                if open.is_empty() {
-                    break;
-                }
-            }
-        }
-        let mut released = self.held.release(&blocked);
+        let reading = self.reading.iter().map(|(path, number)| (*number, path.as_str()));
+        let mut released = self.held.release(reading.chain(self.dirty.numbered()));
         if !released.nodes.is_empty() {
             self.apply(std::mem::take(&mut released.nodes));
         }

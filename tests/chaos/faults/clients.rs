@@ -1,154 +1,23 @@
-//! Clients that are too many, or that mean no good.
+//! Clients that mean no good.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::FutureExt;
-use futures::stream::{self, StreamExt};
 use rand::Rng;
 use rand::rngs::StdRng;
-use reqwest::Method;
 use rustix::process::{Resource, Rlimit, prlimit};
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Fault, Scale, Step, Trouble, exactly, kept, own};
+use super::{Fault, Step, Trouble, kept};
 use crate::checker::expectations::{Expectations, GatewaysDown};
-use crate::support::client::Request;
-use crate::support::eventually::{ensure, eventually, scaled};
-use crate::support::gateway::registry_path;
+use crate::support::eventually::{ensure, eventually};
 use crate::world::World;
-
-/// F19: very many registrants come to one gateway in the same moment.
-pub struct Herd {
-    size: usize,
-    service: String,
-}
-
-impl Herd {
-    /// Hundreds, or thousands.
-    pub fn new(scale: Scale) -> Self {
-        Self { size: if scale == Scale::Full { 2_000 } else { 300 }, service: String::new() }
-    }
-}
-
-/// Registrations on their way at one time, before the herd comes.
-const REGISTERING: usize = 64;
-/// Time within which an idle machine has served all of a herd.
-const SERVED: Duration = Duration::from_secs(30);
-
-impl Fault for Herd {
-    fn id(&self) -> &'static str {
-        "F19"
-    }
-
-    fn title(&self) -> String {
-        format!("{} registrants reconnect to one gateway at once", self.size)
-    }
-
-    fn expectations(&self) -> Expectations {
-        Expectations {
-            lasts: Duration::ZERO,
-            settle_bound: Duration::from_secs(30),
-            ..Expectations::default()
-        }
-    }
-
-    fn inject<'a>(&'a mut self, world: &'a mut World, random: &'a mut StdRng) -> Step<'a> {
-        async move {
-            let gateways = world.http();
-            let service =
-                json!({"service": {"appId": "chaos", "serviceName": own::interface("herd"), "version": "1.0.0"}});
-            let path = registry_path("/microservices");
-            let answer = Request::new(Method::POST, gateways[0], &path).json(&service).send().await;
-            self.service = answer.json()["serviceId"].as_str().unwrap_or_default().to_owned();
-            exactly(!self.service.is_empty(), || format!("the service of the herd was refused: {answer:?}"))?;
-            let path = registry_path(&format!("/microservices/{}/instances", self.service));
-            let registered = stream::iter(0..self.size).map(|number| {
-                let (path, gateway) = (&path, gateways[number % gateways.len()]);
-                let body = json!({"instance": {
-                    "instanceId": format!("herd-{number}"), "hostName": "herd",
-                    "endpoints": [format!("rest://10.99.{}.{}:8080", number / 250, 1 + number % 250)],
-                    "healthCheck": {"mode": "push", "interval": 30, "times": 3},
-                }});
-                async move { until_served(gateway, "POST", path, &body.to_string()).await.0 }
-            });
-            let statuses: Vec<u16> = registered.buffer_unordered(REGISTERING).collect().await;
-            exactly(statuses.iter().all(|status| *status == 200), || format!("registered: {:?}", tally(statuses)))?;
-            // Now all of them at once, each over a new connection.
-            let gateway = gateways[random.gen_range(0..gateways.len())];
-            let began = Instant::now();
-            let herd = (0..self.size).map(|number| {
-                let path = registry_path(&format!(
-                    "/microservices/{}/instances/herd-{number}/heartbeat",
-                    self.service
-                ));
-                async move { (until_served(gateway, "PUT", &path, "").await, began.elapsed()) }
-            });
-            let served: Vec<((u16, usize), Duration)> = futures::future::join_all(herd).await;
-            let slowest = served.iter().map(|(_, took)| *took).max().unwrap_or_default();
-            let refused: usize = served.iter().map(|((_, refused), _)| *refused).sum();
-            let statuses = tally(served.iter().map(|((status, _), _)| *status).collect());
-            kept(statuses.keys().eq([&200]), || format!("the herd was answered with {statuses:?}"))?;
-            Ok(vec![format!("all {} were served within {slowest:?}, after {refused} refusals", self.size)])
-        }
-        .boxed_local()
-    }
-
-    fn heal<'a>(&'a mut self, world: &'a mut World) -> Step<'a> {
-        async move {
-            let path = registry_path(&format!("/microservices/{}?force=1", self.service));
-            let status = until_served(world.http()[0], "DELETE", &path, "").await.0;
-            exactly(status == 200, || format!("the herd stays: {status}"))?;
-            Ok(vec![])
-        }
-        .boxed_local()
-    }
-}
-
-fn tally(statuses: Vec<u16>) -> BTreeMap<u16, usize> {
-    let mut tally = BTreeMap::new();
-    statuses.into_iter().for_each(|status| *tally.entry(status).or_insert(0) += 1);
-    tally
-}
-
-/// Repeats a request until it is answered with something else than 503 or 500, and answers that (0: nothing in time),
-/// with the number of refusals before.
-async fn until_served(gateway: SocketAddr, method: &str, path: &str, body: &str) -> (u16, usize) {
-    let mut refused = 0;
-    let served = async {
-        loop {
-            match once(gateway, method, path, body).await {
-                Ok(status) if status != 503 && status != 500 => return status,
-                _ => refused += 1,
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-    };
-    let status = timeout(scaled(SERVED), served).await.unwrap_or_default();
-    (status, refused)
-}
-
-/// One request over a connection of its own; the status of its answer.
-async fn once(gateway: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(gateway).await?;
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {gateway}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let status = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    status.ok_or_else(|| std::io::Error::other("no answer"))
-}
 
 /// F20: a gateway may open few files only, and clients who send next to nothing take them all.
 #[derive(Default)]

@@ -9,6 +9,7 @@ mod clock;
 mod disk;
 mod ensemble;
 mod gateways;
+mod herd;
 mod network;
 mod own;
 mod silence;
@@ -120,7 +121,7 @@ pub fn drawn(id: &str, scale: Scale, random: &mut StdRng) -> Option<Box<dyn Faul
         "F16" => Box::new(gateways::Rolling),
         "F17" => Box::new(ensemble::RollingServers),
         "F18" => Box::new(znodes::ForeignWrites::new(scale)),
-        "F19" => Box::new(clients::Herd::new(scale)),
+        "F19" => Box::new(herd::Herd::new(scale)),
         "F20" => Box::new(clients::Starvation::default()),
         "F21" => Box::new(ensemble::GatewaysFirst),
         "F22" => Box::new(znodes::BigFolders::new(scale)),

@@ -66,10 +66,14 @@ impl Fault for ForeignWrites {
     fn inject<'a>(&'a mut self, world: &'a mut World, random: &'a mut StdRng) -> Step<'a> {
         async move {
             let znodes = world.znodes().await;
-            for (path, data) in GARBAGE {
-                znodes.create(path, data).await;
+            let big = ("/dubbo/chaos.fault.garbage/providers/big", "x".repeat(BIG));
+            let garbage = GARBAGE.iter().map(|(path, data)| (*path, (*data).to_owned())).chain([big]);
+            for (path, data) in garbage {
+                // It may have been left by an earlier run.
+                if !znodes.exists(path).await {
+                    znodes.create(path, &data).await;
+                }
             }
-            znodes.create("/dubbo/chaos.fault.garbage/providers/big", &"x".repeat(BIG)).await;
             let mut done = BTreeMap::new();
             for _ in 0..self.rounds {
                 for _ in 0..10 {
@@ -238,6 +242,12 @@ impl Fault for BigFolders {
                 });
                 znodes.delete_many(&paths.collect::<Vec<_>>()).await;
             }
+            znodes.delete_many(&folders).await;
+            znodes
+                .delete_many(
+                    &self.many().chain([format!("/dubbo/{}", own::interface("big"))]).collect::<Vec<_>>(),
+                )
+                .await;
             let left = own::agreed(world, &own::interface("big")).await?;
             if left == 0 { Ok(vec![]) } else { Err(Trouble::Unobserved(format!("{left} are left"))) }
         }
