@@ -40,9 +40,9 @@ impl Dirty {
         }
     }
 
-    /// All of them, in no order.
-    pub fn paths(&self) -> impl Iterator<Item = &String> {
-        self.waiters.keys()
+    /// Lets `waiter` wait for all of them.
+    pub fn all_wait(&mut self, waiter: &Waiter) {
+        self.waiters.values_mut().for_each(|waiters| waiters.push(waiter.clone()));
     }
 
     /// Takes the first ones that `is_ready`, with all who wait for them, until one of those does not `fit` any more.

@@ -242,6 +242,10 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>, number: u
         }
         if let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await {
             reset(&server);
+            // A wire holds nothing back by itself: with Nagle's algorithm, frames one by one wait for acknowledgements.
+            for stream in [&client, &server] {
+                let _ = stream.set_nodelay(true);
+            }
             link::carry(client, server, &shared, number).await;
         }
     };

@@ -307,14 +307,16 @@ impl Feed<'_> {
         self.dirty.mark(path).push(waiter.clone());
     }
 
+    /// Lets `waiter` wait for everything that has been told so far. The server has caught up, so that is all that was
+    /// committed before it asked.
     fn wait_for_everything(&mut self, waiter: &Waiter) {
         if self.load.is_some() {
             return self.after_load.push(waiter.clone());
         }
-        let paths: Vec<String> = self.dirty.paths().chain(self.reading.keys()).cloned().collect();
-        for path in paths {
-            self.want(path, waiter);
-        }
+        self.dirty.all_wait(waiter);
+        // What changed after it was read has been told, and is dirty; else its news is what is on its way. Reading it once
+        // more for everybody who waits would never end on a slow server.
+        self.waiting.iter_mut().for_each(|waiters| waiters.push(waiter.clone()));
     }
 
     fn fail_waiters(&mut self) {
