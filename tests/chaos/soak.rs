@@ -111,13 +111,25 @@ pub async fn soak(minutes: u64, seed: u64, into: &Path) -> anyhow::Result<bool> 
 /// Waits until everybody is taken down who was registered, and every session but those of the gateways has ended.
 async fn rest(world: &World, fault: &'static str) -> Result<Sample, Trouble> {
     let znodes = world.znodes().await;
+    let mut left = Vec::new();
     let at_rest = run::until(REST * 2, async || {
-        let tree = znodes.tree("/").await;
-        let lease = |path: &str| path.starts_with("/zoogate/leases/") && path.split('/').count() > 6;
-        !tree.keys().any(|path| Provider::at(path).is_some() || (lease(path) && !path.contains("garbage")))
+        // The folders of microservices stay.
+        let mark = |path: &str| {
+            path.starts_with("/zoogate/leases/snapshots/") && path.split('/').count() > 6
+                || path.starts_with("/zoogate/leases/instances/") && path.split('/').count() > 7
+        };
+        let tree = znodes.tree("/").await.into_keys();
+        let registered =
+            |path: &String| Provider::at(path).is_some() || (mark(path) && !path.contains("garbage"));
+        left = tree.filter(registered).collect();
+        left.is_empty()
     });
     if !at_rest.await {
-        return Err(Trouble::Unobserved(format!("somebody is still registered long after {fault}")));
+        let some = &left[..left.len().min(5)];
+        return Err(Trouble::Unobserved(format!(
+            "long after {fault} there still are {} as {some:?}",
+            left.len()
+        )));
     }
     drop(znodes);
     let alone = run::until(REST, async || {

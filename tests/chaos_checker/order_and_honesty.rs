@@ -70,6 +70,21 @@ fn a_version_grows_with_every_change_and_never_shrinks() {
     assert_eq!(versions(&[("1", 0)]).broken(), [Rule::SteppedBack]);
 }
 
+#[test]
+fn another_gateway_may_not_know_a_version_yet_that_was_just_answered() {
+    let moved = |to: usize, after: u64| {
+        let answered = |number: u64, gateway: usize| {
+            move |sync: &mut crate::history::Operation| (sync.version, sync.gateway) = (Some(number), gateway)
+        };
+        let (first, second) = (0..1, after..after + 1);
+        let script = Script::new().operation("a", Kind::Sync, first, Outcome::Ok, answered(5, 0));
+        script.operation("a", Kind::Sync, second, Outcome::Ok, answered(4, to)).broken()
+    };
+    assert_eq!(moved(1, 15), []);
+    assert_eq!(moved(1, 40), [Rule::SteppedBack]);
+    assert_eq!(moved(0, 15), [Rule::SteppedBack]);
+}
+
 fn refused(status: u16, error: &str) -> Script {
     Script::new().operation("a", Kind::Heartbeat, 0..1, Outcome::Unknown, |beat| {
         beat.status = status;

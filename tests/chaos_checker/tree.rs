@@ -65,3 +65,13 @@ fn what_a_fault_deletes_by_itself_is_not_held_against_anybody() {
     assert_eq!(deleted.broken(), [Rule::LostAcknowledged]);
     assert_eq!(deleted.expecting(|expectations| expectations.foreign_writes = true).broken(), []);
 }
+
+#[test]
+fn a_list_lacks_what_somebody_deleted_until_it_is_put_back_and_nothing_else() {
+    let missing = |who: &str| {
+        let deleted = registered().trouble(90, 120).znode(false, who, "1", 100).znode(true, who, "1", 101);
+        deleted.find(0, &[], 100..101).expecting(|expectations| expectations.foreign_writes = true).broken()
+    };
+    assert_eq!(missing("a"), []);
+    assert_eq!(missing("b"), [Rule::MassLoss]);
+}

@@ -92,6 +92,13 @@ impl<'c> Case<'c> {
         let oldest = if asked.meets(trouble) { asked.from.min(trouble.from) } else { asked.from };
         Span { from: oldest.saturating_sub(slack), until: asked.until }
     }
+
+    /// Whether the observer saw a provider of `who` go in `window`, or soon after it: it is told late.
+    pub fn saw_deletion(&self, who: &str, window: Span) -> bool {
+        let told = Span { from: window.from, until: window.until.saturating_add(self.bounds.staleness) };
+        let mut gone = self.history.znodes.iter().filter(|event| !event.created && event.who == who);
+        gone.any(|event| Span { from: event.since, until: event.at }.meets(told))
+    }
 }
 
 /// Everything that is wrong with `history`, in the order of time.

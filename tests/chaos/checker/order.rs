@@ -45,7 +45,7 @@ fn check_revs(case: &Case<'_>, violations: &mut Vec<Violation>) {
         }
     }
     for ((gateway, group, _), steps) in lines {
-        for (before, step) in steps_back(steps) {
+        for (before, step) in steps_back(steps, |step| step.start) {
             let (end, number) = (step.end, step.number);
             let what = format!(
                 "the rev of {group} by gateway {gateway} is of change {number:#x}, after {before:#x} was answered"
@@ -79,16 +79,27 @@ fn zxid_of(rev: &str) -> Option<u64> {
     u64::from_str_radix(rev.get(..16)?, 16).ok()
 }
 
-/// For each sidecar: the version never shrinks, whatever gateway answers, and it grows when the snapshot has changed.
+/// For each sidecar: the version that one gateway answers never shrinks, and grows when the snapshot has changed. What
+/// another gateway has answered is known everywhere after the staleness that is promised: a snapshot that looks unchanged
+/// there is a sign of life, and no question to ZooKeeper.
 fn check_versions(case: &Case<'_>, violations: &mut Vec<Violation>) {
-    let mut lines: BTreeMap<&str, Vec<Step<'_>>> = BTreeMap::new();
+    let mut lines: BTreeMap<(&str, Option<usize>), Vec<Step<'_>>> = BTreeMap::new();
     for operation in case.history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok) {
         if let (Some(who), Some(number)) = (&operation.who, operation.version) {
-            let step = Step { start: operation.start, end: operation.end, number, operation };
-            lines.entry(who).or_default().push(step);
+            for gateway in [None, Some(operation.gateway)] {
+                let step = Step { start: operation.start, end: operation.end, number, operation };
+                lines.entry((who, gateway)).or_default().push(step);
+            }
         }
     }
-    for (who, steps) in lines {
+    for ((who, gateway), steps) in lines {
+        let known_from = |step: &Step<'_>| match gateway {
+            Some(_) => step.start,
+            None => {
+                let asked = Span { from: step.start, until: step.end };
+                case.window(asked, step.operation.stale).from
+            }
+        };
         for pair in steps.windows(2) {
             let [first, second] = pair else { continue };
             let payload = |step: &Step<'_>| {
@@ -96,7 +107,7 @@ fn check_versions(case: &Case<'_>, violations: &mut Vec<Violation>) {
                 writes.find(|write| write.field == Field::Payload).and_then(|write| write.value.clone())
             };
             let changed = payload(first) != payload(second);
-            if first.end < second.start && changed && first.number >= second.number {
+            if first.end < known_from(second) && changed && first.number >= second.number {
                 let (one, other) = (first.number, second.number);
                 let what = format!("{who} has changed and its version went from {one} to {other}");
                 violations.push(Violation { rule: Rule::SteppedBack, at: second.end, what });
@@ -106,23 +117,28 @@ fn check_versions(case: &Case<'_>, violations: &mut Vec<Violation>) {
             let what = format!("{who} was told version 0 with a success");
             violations.push(Violation { rule: Rule::SteppedBack, at: step.end, what });
         }
-        for (before, step) in steps_back(steps) {
+        for (before, step) in steps_back(steps, known_from) {
             let what = format!("the version of {who} is {}, after {before} was answered", step.number);
             violations.push(Violation { rule: Rule::SteppedBack, at: step.end, what });
         }
     }
 }
 
-/// Every step whose number is smaller than one that had ended before it began, with that one.
-fn steps_back(mut steps: Vec<Step<'_>>) -> Vec<(u64, Step<'_>)> {
+/// Every step whose number is smaller than one that had ended before the moment since when it must be known, with that
+/// one.
+fn steps_back<'s>(
+    mut steps: Vec<Step<'s>>,
+    known_from: impl Fn(&Step<'s>) -> Moment,
+) -> Vec<(u64, Step<'s>)> {
     let mut ended: Vec<(Moment, u64)> = steps.iter().map(|step| (step.end, step.number)).collect();
     ended.sort_unstable();
-    steps.sort_by_key(|step| step.start);
+    steps.sort_by_key(&known_from);
     let mut highest = 0;
     let mut next = 0;
     let mut back = Vec::new();
     for step in steps {
-        while let Some((_, number)) = ended.get(next).filter(|(end, _)| *end < step.start) {
+        let known_from = known_from(&step);
+        while let Some((_, number)) = ended.get(next).filter(|(end, _)| *end < known_from) {
             highest = highest.max(*number);
             next += 1;
         }

@@ -61,7 +61,9 @@ fn check_view(
     for who in members {
         let Some(states) = case.states.get(who) else { continue };
         let Some(entries) = found.get(who.as_str()) else {
-            if !states.possible(Field::Payload, None, window) {
+            // What somebody has deleted is missing until it is put back.
+            let deleted = damaged && case.saw_deletion(who, window);
+            if !states.possible(Field::Payload, None, window) && !deleted {
                 let options = states.options(Field::Payload, window).join(" or ");
                 let what = format!("{} lacks {who}, which was {options}", place(operation, view));
                 violations.push(Violation { rule: missing(case, operation), at: operation.end, what });
