@@ -48,6 +48,7 @@ mod repair;
 mod replacement;
 mod replicas;
 mod servicecomb;
+mod slow_answers;
 mod sync;
 mod timestamps;
 mod two_worlds;
