@@ -23,6 +23,7 @@ mod crash;
 mod crowd;
 mod dependencies;
 mod documents;
+mod doubts;
 mod edits;
 mod edits_survive;
 mod faults_of_the_original;
