@@ -3,83 +3,17 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::fixtures::scene::{QUIET, SESSION, SOON, Scene, instance, patient, register};
 use crate::fixtures::{create_service, id_in, instances, nothing, one_provider};
 use crate::support::beat::Beat;
-use crate::support::client::Answer;
 use crate::support::eventually::{ensure, eventually, throughout};
-use crate::support::gateway::{Gateway, Options, accepted, registry_path, sync_request};
+use crate::support::gateway::{accepted, registry_path, sync_request};
 use crate::support::watcher::Watcher;
 use crate::support::wire::Operation::{Reading, Transaction};
-use crate::support::wire::Wire;
 use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
-
-/// Time within which a gateway must do what it is waited for.
-const SOON: Duration = Duration::from_secs(20);
-/// Time for which what must not happen is watched.
-const QUIET: Duration = Duration::from_secs(1);
-/// Longer than any wire is held, also on a busy machine.
-const SESSION: Duration = Duration::from_secs(40);
-
-/// A gateway whose wire can be held, and what it shares with others.
-struct Scene {
-    root: String,
-    wire: Wire,
-    gateway: Gateway,
-    znodes: Znodes,
-}
-
-/// Options of gateways whose wire may be held for long, over which nobody lapses.
-fn patient(connect: &str) -> Options {
-    let mut options = Options::new(connect).time_to_live(Duration::from_secs(300));
-    options.session = SESSION;
-    options.set("zookeeper", "operation_timeout", "\"30s\"")
-}
-
-impl Scene {
-    async fn start(options: impl FnOnce(Options) -> Options) -> Self {
-        let root = zookeeper::shared().await;
-        let (wire, connect) = Wire::start(&root).await;
-        let gateway = options(patient(&connect)).start().await;
-        Self { wire, gateway, znodes: Znodes::connect(&root).await, root }
-    }
-
-    async fn held(&self) {
-        eventually("the wire is held", SOON, async || {
-            ensure(self.wire.is_holding(), || "what is to be held has not been said".into())
-        })
-        .await;
-    }
-
-    /// The path of the only znode below `folder` that is called `name`.
-    async fn path(&self, folder: &str, name: &str) -> String {
-        let tree = self.znodes.tree(folder).await;
-        let path = tree.keys().find(|path| path.rsplit('/').next() == Some(name));
-        path.unwrap_or_else(|| panic!("no {name} in {tree:?}")).clone()
-    }
-
-    async fn delete_lease(&self, lease: &str) {
-        for mark in self.znodes.children(lease).await {
-            self.znodes.delete(&format!("{lease}/{mark}")).await;
-        }
-        self.znodes.delete(lease).await;
-    }
-}
-
-/// An instance with an id of its own.
-fn instance(id: &str, port: u16, interval: u32) -> Value {
-    json!({"instance": {
-        "instanceId": id, "hostName": "node", "endpoints": [format!("rest://10.0.0.7:{port}")],
-        "healthCheck": {"mode": "push", "interval": interval, "times": 1},
-    }})
-}
-
-async fn register(gateway: &Gateway, service: &str, instance: &Value) -> Answer {
-    let path = registry_path(&instances(service));
-    gateway.request(Method::POST, &path).json(instance).patience(SESSION).send().await
-}
 
 #[tokio::test]
 async fn a_change_that_meets_the_end_of_its_lease_is_committed_with_a_new_one() {

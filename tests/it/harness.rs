@@ -160,6 +160,7 @@ async fn the_wire_can_be_held_between_any_two_messages() {
         wire.release();
     });
     assert_eq!(read.unwrap().len(), 1);
+    assert_eq!([(Reading, "/known"), (Reading, "/written")].map(|request| wire.count(request)), [1, 0]);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub type Request = (Operation, &'static str);
 /// What a request asks for, with its number in ZooKeeper's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// `sync`: the server is asked to catch up.
+    CatchingUp = 9,
     /// `multi`: a change.
     Transaction = 14,
     /// `multiRead`: znodes that are read.
@@ -35,6 +37,8 @@ struct State {
     replies_wait: bool,
     /// The number of the request whose reply is to be held.
     awaited: Option<i32>,
+    /// All that was asked for.
+    requests: Vec<Vec<u8>>,
 }
 
 /// A TCP proxy on loopback that knows where ZooKeeper's messages begin. Dropping it closes every connection.
@@ -76,6 +80,11 @@ impl Wire {
         state.requests_wait || state.replies_wait
     }
 
+    /// How often this has been asked for.
+    pub fn count(&self, request: Request) -> usize {
+        self.state.borrow().requests.iter().filter(|message| is(message, request)).count()
+    }
+
     /// Lets everything go on.
     pub fn release(&self) {
         self.state.send_modify(|state| {
@@ -101,15 +110,11 @@ impl Drop for Wire {
 
 impl State {
     fn on_request(&mut self, message: &[u8]) {
-        let (Some(number), Some(operation)) = (word(message, 0), word(message, 4)) else { return };
-        let is_next = self.expected.front().is_some_and(|(expected, part)| {
-            let part = part.as_bytes();
-            *expected as i32 == operation
-                && (part.is_empty() || message.windows(part.len()).any(|window| window == part))
-        });
+        self.requests.push(message.to_vec());
+        let is_next = self.expected.front().is_some_and(|expected| is(message, *expected));
         if is_next && self.expected.pop_front().is_some() && self.expected.is_empty() {
             if self.expects_reply {
-                self.awaited = Some(number);
+                self.awaited = word(message, 0);
             } else {
                 self.requests_wait = true;
             }
@@ -119,6 +124,12 @@ impl State {
     fn on_reply(&mut self, message: &[u8]) {
         self.replies_wait |= self.awaited.is_some() && self.awaited == word(message, 0);
     }
+}
+
+fn is(message: &[u8], (operation, part): Request) -> bool {
+    let part = part.as_bytes();
+    word(message, 4) == Some(operation as i32)
+        && (part.is_empty() || message.windows(part.len()).any(|window| window == part))
 }
 
 fn word(message: &[u8], at: usize) -> Option<i32> {

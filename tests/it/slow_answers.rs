@@ -1,0 +1,74 @@
+//! A ZooKeeper whose answers take their time: nothing is asked for over and over, and nothing waits for what is not its own.
+
+use futures::future::join_all;
+use reqwest::Method;
+use zookeeper_client::{Acls, CreateMode};
+
+use crate::fixtures::applications::{endpoints, found};
+use crate::fixtures::scene::{QUIET, SESSION, SOON, Scene};
+use crate::fixtures::{create_service, instances};
+use crate::support::eventually::{ensure, eventually};
+use crate::support::gateway::registry_path;
+use crate::support::wire::Operation::{CatchingUp, Reading};
+use crate::support::znodes::escape;
+
+/// The znode of a provider as a Dubbo application of its own makes it.
+fn provider(host: &str, weight: u8) -> String {
+    let url = format!("dubbo://{host}:20880/demo.Echo?application=shop&interface=demo.Echo&weight={weight}");
+    format!("/dubbo/demo.Echo/providers/{}", escape(&url))
+}
+
+#[tokio::test]
+async fn what_is_being_read_is_not_read_once_more_for_everybody_who_waits_for_everything() {
+    let scene = Scene::start(|options| options).await;
+    let (gateway, wire) = (&scene.gateway, &scene.wire);
+    let service = create_service(gateway, "stock").await;
+    scene.znodes.create(&provider("10.0.0.1", 1), "").await;
+    found(gateway, "demo.Echo", &["dubbo://10.0.0.1"]).await;
+    // Nobody knows these instances, so whoever hears of them catches up first.
+    let unknown = (0..5).map(|number| {
+        let path = registry_path(&format!("{}/unknown{number}/heartbeat", instances(&service)));
+        gateway.request(Method::PUT, &path).patience(SESSION).send()
+    });
+    wire.hold_requests(&[(CatchingUp, "")]);
+    let (answers, ()) = futures::join!(join_all(unknown), async {
+        scene.held().await;
+        scene.znodes.create(&provider("10.0.0.2", 1), "").await;
+        // Its reading is to be sent before the server has caught up, and answered after.
+        tokio::time::sleep(QUIET).await;
+        wire.hold_replies(&[(Reading, "10.0.0.2")]);
+        scene.held().await;
+        tokio::time::sleep(QUIET).await;
+        wire.release();
+    });
+    answers.iter().for_each(|answer| answer.refused("400017"));
+    assert_eq!(wire.count((Reading, "10.0.0.2")), 1);
+    assert_eq!(endpoints(gateway, "demo.Echo").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_provider_that_was_replaced_goes_while_another_one_beside_it_is_still_being_read() {
+    let scene = Scene::start(|options| options).await;
+    let (gateway, wire, znodes) = (&scene.gateway, &scene.wire, &scene.znodes);
+    znodes.create(&provider("10.0.0.1", 1), "").await;
+    found(gateway, "demo.Echo", &["dubbo://10.0.0.1"]).await;
+    wire.hold_requests(&[(Reading, "10.0.0.1")]);
+    let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+    let mut replacement = znodes.client().new_multi_writer();
+    replacement.add_create(&provider("10.0.0.1", 2), b"", &options).unwrap();
+    replacement.add_delete(&provider("10.0.0.1", 1), None).unwrap();
+    replacement.commit().await.unwrap();
+    scene.held().await;
+    // News of this one arrives before the other two are read.
+    znodes.create(&provider("10.0.0.2", 1), "").await;
+    wire.hold_replies(&[(Reading, "10.0.0.2")]);
+    scene.held().await;
+    eventually("the old one goes", SOON, async || {
+        let endpoints = endpoints(gateway, "demo.Echo").await;
+        let is_new = endpoints.len() == 1 && endpoints[0].contains("weight=2");
+        ensure(is_new, || format!("{endpoints:?}"))
+    })
+    .await;
+    wire.release();
+    found(gateway, "demo.Echo", &["dubbo://10.0.0.1", "dubbo://10.0.0.2"]).await;
+}
