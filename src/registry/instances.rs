@@ -131,8 +131,9 @@ impl Registry {
                 // Whoever registered it anew through another replica meanwhile has to hear it in time.
                 let alone = self.zookeeper.session_timeout().min(record.document.instance.time_to_live() / 2);
                 let alive = lost < alone;
-                // One whose silence is being acted on may be gone already.
-                return if alive && marked && !ear.is_lapsing() {
+                // One whose silence is being acted on may be gone already, and nobody knows for how long the connection has
+                // been lost of a process that stood still.
+                return if alive && marked && !ear.is_lapsing() && !self.has_stood_still() {
                     Ok(())
                 } else {
                     Err(RegistryError::NotConnected)

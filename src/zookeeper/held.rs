@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use super::change::{Node, Waiter};
 use super::layout::parent;
 
-/// How long anything is held, however often its family changes.
+/// How long anything is held, however often its family changes. What has gone last is held for longer, if need be: while
+/// something new comes all the time, and has gone again when it is read, an old state is shown rather than nothing.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// The folder of a znode, and the address in its name if that is a URL; else as much as is needed to tell it from others.
@@ -53,6 +54,8 @@ struct Gone {
     until: u64,
     since: Instant,
     paths: HashSet<String>,
+    /// The one of them that was read last.
+    last: String,
     /// Those who wait until it is known that something has gone, among other things.
     waiters: Vec<Arc<Vec<Waiter>>>,
 }
@@ -69,12 +72,14 @@ impl Held {
     pub fn hold(&mut self, until: u64, nodes: Vec<Node>, waiters: Vec<Waiter>) {
         let (since, waiters) = (Instant::now(), Arc::new(waiters));
         for Node { path, .. } in nodes {
-            let new = || Gone { until, since, paths: HashSet::new(), waiters: Vec::new() };
+            let new =
+                || Gone { until, since, paths: HashSet::new(), last: String::new(), waiters: Vec::new() };
             let family = self.families.entry(Family::of(&path).kept()).or_insert_with(new);
             family.until = until;
             if !waiters.is_empty() && !family.waiters.last().is_some_and(|last| Arc::ptr_eq(last, &waiters)) {
                 family.waiters.push(waiters.clone());
             }
+            family.last.clone_from(&path);
             family.paths.insert(path);
         }
     }
@@ -106,10 +111,14 @@ impl Held {
                 blocked.insert(family);
             }
         }
-        let is_over = |family: &Family<'_>, gone: &mut Gone| {
-            !blocked.contains(family) || gone.since.elapsed() > LONGEST
-        };
-        for (_, gone) in self.families.extract_if(is_over) {
+        for (family, gone) in &mut self.families {
+            if blocked.contains(family) && gone.since.elapsed() > LONGEST {
+                gone.since = Instant::now();
+                let old = gone.paths.extract_if(|path| *path != gone.last);
+                released.nodes.extend(old.map(|path| Node { path, state: None }));
+            }
+        }
+        for (_, gone) in self.families.extract_if(|family, _| !blocked.contains(family)) {
             released.nodes.extend(gone.paths.into_iter().map(|path| Node { path, state: None }));
             released.waiters.extend(gone.waiters);
         }

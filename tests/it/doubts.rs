@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
-use crate::fixtures::scene::{SESSION, SOON, Scene, instance, patient, register};
+use crate::fixtures::scene::{QUIET, SESSION, SOON, Scene, instance, patient, register};
 use crate::fixtures::{create_service, instances, nothing, one_provider};
 use crate::support::client::Answer;
 use crate::support::eventually::{ensure, eventually, throughout};
@@ -36,14 +36,21 @@ async fn heartbeat(gateway: &Gateway, service: &str, id: &str) -> Answer {
     gateway.request(Method::PUT, &path).patience(SESSION).send().await
 }
 
+/// A connect string that leads through a proxy, which can be cut.
+async fn through_a_proxy(root: &str) -> (Proxy, String) {
+    let (server, chroot) = root.split_at(root.find('/').unwrap());
+    let proxy = Proxy::start(server.rsplit(':').next().unwrap().parse().unwrap()).await;
+    let connect = format!("{}{chroot}", proxy.address());
+    (proxy, connect)
+}
+
 #[tokio::test]
 async fn a_heartbeat_without_a_connection_is_taken_for_half_of_the_time_to_live_at_most() {
     let half = Duration::from_secs(5);
     let root = zookeeper::shared().await;
-    let (server, chroot) = root.split_at(root.find('/').unwrap());
-    let proxy = Proxy::start(server.rsplit(':').next().unwrap().parse().unwrap()).await;
-    let options = patient(&format!("{}{chroot}", proxy.address()));
-    let options = options.set("servicecomb", "min_interval", "\"1s\"").set("servicecomb", "min_times", "1");
+    let (proxy, connect) = through_a_proxy(&root).await;
+    let options =
+        patient(&connect).set("servicecomb", "min_interval", "\"1s\"").set("servicecomb", "min_times", "1");
     let gateway = options.start().await;
     let service = create_service(&gateway, "stock").await;
     register(&gateway, &service, &instance("long", 1, 60)).await.ok();
@@ -189,4 +196,35 @@ async fn what_was_known_before_a_pause_of_the_process_is_not_relied_on() {
     })
     .await;
     assert_eq!(scene.znodes.providers("demo.Echo").await.len(), 1);
+}
+
+#[tokio::test]
+async fn no_heartbeat_is_taken_without_a_connection_after_a_pause_of_the_process() {
+    let root = zookeeper::shared().await;
+    let (proxy, connect) = through_a_proxy(&root).await;
+    let gateway = with_deadline(patient(&connect)).start().await;
+    let other = patient(&root).start().await;
+    let service = create_service(&gateway, "stock").await;
+    registered(&gateway, &service, "own", 1).await;
+    gateway.pause();
+    eventually("the other one unregisters it", SOON, async || {
+        let answer = other.delete(&format!("{}/own", instances(&service))).await;
+        ensure(answer.status == 200, || format!("{answer:?}"))
+    })
+    .await;
+    proxy.set(Mode::Refuse);
+    tokio::time::sleep(PAUSE).await;
+    gateway.go_on();
+    // Nobody can tell whether its session is still alive.
+    throughout("no heartbeat is taken", QUIET, async || {
+        let answer = heartbeat(&gateway, &service, "own").await;
+        ensure(answer.status != 200, || format!("{answer:?}"))
+    })
+    .await;
+    proxy.set(Mode::Pass);
+    eventually("it is told that it is gone", SOON, async || {
+        let answer = heartbeat(&gateway, &service, "own").await;
+        ensure(answer.status == 400, || format!("{answer:?}"))
+    })
+    .await;
 }

@@ -93,11 +93,6 @@ impl Feed<'_> {
             Read::Children(_) => None,
         });
         let nodes: Vec<Node> = nodes.collect();
-        if self.load.is_some() || self.ending {
-            // The catalog is not believed yet.
-            self.apply(nodes);
-            return self.release_held();
-        }
         let is_held = |node: &Node| node.state.is_none() && self.layout.place(&node.path).is_offered();
         let (gone, rest): (Vec<_>, Vec<_>) = nodes.into_iter().partition(is_held);
         self.held.forget(&rest);

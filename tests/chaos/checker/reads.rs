@@ -17,6 +17,10 @@ pub fn check(case: &Case<'_>) -> Vec<Violation> {
                 check_view(case, operation, view, window, &mut violations);
             }
             for (who, present) in &operation.dispatched {
+                let damaged = case.expectations.foreign_writes && !present && case.saw_deletion(who, window);
+                if damaged {
+                    continue;
+                }
                 check_presence(case, operation, who, *present, window, &mut violations);
             }
         }
