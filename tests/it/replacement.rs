@@ -114,7 +114,9 @@ async fn what_a_gateway_that_was_killed_has_superseded_is_swept_by_another() {
     one.synced("r", &weighing("2")).await;
     one.kill();
     eventually("the old form is swept away", SWEPT, async || {
-        assert_eq!(other.synced("r", &weighing("2")).await, 2);
+        // On a busy machine a session may be lost for a moment: the request is repeated.
+        let answer = other.sync("r", &weighing("2")).await.json();
+        ensure(answer["service_list"]["version"] == 2, || answer.to_string())?;
         let standing = scene.weights().await;
         ensure(standing == ["2"], || format!("{standing:?}"))
     })
