@@ -21,6 +21,12 @@ fn retry_seconds(span: Duration) -> HeaderValue {
     HeaderValue::from((span + Duration::from_millis(999)).as_secs().max(1))
 }
 
+/// The value of `X-Registry-Staleness-Ms`: milliseconds, rounded up, so that what is out of date never says that it is not.
+fn stale_milliseconds(span: Duration) -> HeaderValue {
+    let milliseconds = span.as_micros().div_ceil(1000).max(1);
+    HeaderValue::from(u64::try_from(milliseconds).unwrap_or(u64::MAX))
+}
+
 /// What every handler works with.
 pub struct Gateway {
     /// Everything that changes the registry.
@@ -29,4 +35,17 @@ pub struct Gateway {
     pub catalog: Arc<Catalog>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_date_says_so_from_the_first_moment() {
+        for (microseconds, expected) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (2_500_000, "2500")]
+        {
+            assert_eq!(stale_milliseconds(Duration::from_micros(microseconds)), expected, "{microseconds}");
+        }
+    }
 }

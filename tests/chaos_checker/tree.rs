@@ -75,3 +75,15 @@ fn a_list_lacks_what_somebody_deleted_until_it_is_put_back_and_nothing_else() {
     assert_eq!(missing("a"), []);
     assert_eq!(missing("b"), [Rule::MassLoss]);
 }
+
+#[test]
+fn what_is_acknowledged_has_come_also_during_a_fault() {
+    let changed = |came: u64| {
+        let script = registered().trouble(90, 200).sync("a", Some("2"), 100..101, Outcome::Ok);
+        script.znode(true, "a", "2", came).znode(false, "a", "1", came)
+    };
+    assert_eq!(changed(115).broken(), []);
+    assert_eq!(changed(150).broken(), [Rule::LostAcknowledged]);
+    let harmed = changed(150).expecting(|expectations| expectations.ensemble_harmed = true);
+    assert_eq!(harmed.broken(), []);
+}

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::refusal::Refusal;
 use super::wait::state_token;
+use crate::api::stale_milliseconds;
 use crate::model::SnapshotReport;
 
 /// For how many milliseconds the answer may have been out of date.
@@ -66,8 +67,7 @@ pub(super) fn allow_only(allowed: &[Method], refuse: impl FnOnce(&str) -> HttpRe
 }
 
 pub(super) fn mark_stale(response: &mut HttpResponse, stale_for: Duration) {
-    let milliseconds = u64::try_from(stale_for.as_millis()).unwrap_or(u64::MAX);
-    response.headers_mut().insert(STALENESS, HeaderValue::from(milliseconds));
+    response.headers_mut().insert(STALENESS, stale_milliseconds(stale_for));
 }
 
 fn success(msg: &str, report: &SnapshotReport) -> HttpResponse {

@@ -3,7 +3,7 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SERVER};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, SERVER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, web};
@@ -11,7 +11,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, web};
 use super::error::{ApiError, Code};
 use super::response::{self, TEXT_TYPE};
 use super::{cors, gzip};
-use crate::api::Gateway;
+use crate::api::{Gateway, stale_milliseconds};
 
 /// Clients look for this name; the version is the gateway's.
 const SERVER_NAME: &str = concat!("SERVICECENTER/", env!("CARGO_PKG_VERSION"));
@@ -50,7 +50,7 @@ pub async fn frame(
     let is_cross_origin = cors::is_cross_origin(answer.request().headers());
     dress(answer.response_mut(), is_cross_origin);
     if let Some(staleness) = staleness {
-        mark_stale(answer.headers_mut(), u64::try_from(staleness.as_millis()).unwrap_or(u64::MAX));
+        answer.headers_mut().insert(STALENESS, stale_milliseconds(staleness));
     }
     Ok(answer)
 }
@@ -73,10 +73,6 @@ pub async fn not_found() -> HttpResponse {
     response::text(StatusCode::NOT_FOUND, "404 page not found")
 }
 
-fn mark_stale(headers: &mut HeaderMap, milliseconds: u64) {
-    headers.insert(STALENESS, HeaderValue::from(milliseconds));
-}
-
 /// Whether the answer would come from a catalog that has never been whole.
 fn knows_nothing_yet(request: &HttpRequest) -> bool {
     let about_itself = ["/version", "/health", "/health/readiness"];
@@ -94,6 +90,7 @@ fn is_read(request: &HttpRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderMap;
     use actix_web::{App, test};
 
     use super::*;

@@ -1,13 +1,16 @@
 //! What an observer outside the gateways saw in ZooKeeper (V1, V2, V3): no provider goes that nobody gave up, and none
 //! comes that nobody wants.
 
+use std::collections::BTreeMap;
+
 use super::states::{Span, States};
 use super::{Case, Rule, Violation};
-use crate::history::{Field, Moment, ZnodeEvent};
+use crate::history::{Field, Moment, Outcome, ZnodeEvent};
 
-/// Everything that should not have come or gone.
+/// Everything that should not have come or gone, or should have come and did not.
 pub fn check(case: &Case<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
+    check_commits(case, &mut violations);
     for event in &case.history.znodes {
         let Some(states) = case.states.get(&event.who) else {
             let what = format!("{} has come, whose registrant is nobody", event.path);
@@ -25,6 +28,36 @@ pub fn check(case: &Case<'_>) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// What a sidecar was acknowledged had come, or stood there already: also during a fault, unless the servers themselves are
+/// harmed, in which case the observer sees late.
+fn check_commits(case: &Case<'_>, violations: &mut Vec<Violation>) {
+    if case.expectations.ensemble_harmed || case.expectations.foreign_writes {
+        return;
+    }
+    // When each state of each registrant came first.
+    let mut came: BTreeMap<&str, BTreeMap<&str, Moment>> = BTreeMap::new();
+    for event in case.history.znodes.iter().filter(|event| event.created) {
+        if let Some(payload) = &event.payload {
+            let first = came.entry(&event.who).or_default().entry(payload).or_insert(event.at);
+            *first = event.at.min(*first);
+        }
+    }
+    for operation in case.history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok) {
+        let Some(known) = operation.who.as_deref().and_then(|who| came.get(who)) else { continue };
+        let payloads = operation.writes.iter().filter(|write| write.field == Field::Payload);
+        for payload in payloads.filter_map(|write| write.value.as_deref()) {
+            let told = operation.end.saturating_add(case.bounds.staleness);
+            if known.get(payload).is_none_or(|at| *at > told) {
+                let (client, gateway) = (&operation.client, operation.gateway);
+                let what = format!(
+                    "gateway {gateway} acknowledged payload {payload} of {client}, which was not there"
+                );
+                violations.push(Violation { rule: Rule::LostAcknowledged, at: operation.end, what });
+            }
+        }
+    }
 }
 
 fn wrong_deletion(case: &Case<'_>, states: &States, event: &ZnodeEvent) -> Option<(Rule, String)> {

@@ -43,7 +43,7 @@ impl Fault for Slow {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { lasts: Duration::ZERO, ..Expectations::default() }
+        Expectations { ensemble_harmed: true, lasts: Duration::ZERO, ..Expectations::default() }
     }
 
     fn inject<'a>(&'a mut self, world: &'a mut World, random: &'a mut StdRng) -> Step<'a> {
@@ -111,7 +111,12 @@ impl Fault for Full {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { lasts: 2 * SESSION, settle_bound: Duration::from_secs(30), ..Expectations::default() }
+        Expectations {
+            ensemble_harmed: true,
+            lasts: 2 * SESSION,
+            settle_bound: Duration::from_secs(30),
+            ..Expectations::default()
+        }
     }
 
     fn prepare(&self, setup: &mut Setup) {
