@@ -48,8 +48,8 @@ pub fn render(report: &Report) -> String {
 
 fn write_row(text: &mut String, row: &Row) {
     let goal = match row.goal {
-        Some(Goal::AtLeast(least)) => format!(">= {least}"),
-        Some(Goal::AtMost(most)) => format!("<= {most}"),
+        Some(Goal::AtLeast(least)) => format!(">= {least:.2}"),
+        Some(Goal::AtMost(most)) => format!("<= {most:.2}"),
         None => String::new(),
     };
     let verdict = match row.met {
@@ -117,6 +117,9 @@ mod tests {
         let row = Row::new("find", "requests/s", side(50.0), side(100.0)).goal(Some(Goal::AtLeast(0.8)));
         let mut text = String::new();
         write_row(&mut text, &row);
-        assert!(text.starts_with("| find | requests/s | 50.00 | 100 | 0.50 | >= 0.8 **missed** |"), "{text}");
+        assert!(
+            text.starts_with("| find | requests/s | 50.00 | 100 | 0.50 | >= 0.80 **missed** |"),
+            "{text}"
+        );
     }
 }

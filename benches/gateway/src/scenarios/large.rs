@@ -2,6 +2,7 @@
 //! All sizes share one world, which grows.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
@@ -10,7 +11,7 @@ use crate::bench::{Bench, World};
 use crate::ceilings::zookeeper as raw;
 use crate::generator::Requests;
 use crate::report::{Goal, Row, Side};
-use crate::world::client::Call;
+use crate::world::client::{Call, Connection};
 use crate::world::{fill, zookeeper};
 
 /// Instances of each service.
@@ -25,8 +26,8 @@ const MOST_BYTES: f64 = 1_500.0;
 /// A catalog that only grows.
 pub struct Large {
     pub(super) world: World,
-    /// Resident memory with nothing in the catalog, after a start.
-    empty: f64,
+    /// How long a start takes with nothing in the catalog, and its resident memory then.
+    empty: (Duration, f64),
     /// The ids of the services, of [`EACH`] instances each.
     ids: Vec<String>,
 }
@@ -35,8 +36,8 @@ impl Large {
     /// A world with nothing in it.
     pub(super) async fn new(bench: &Bench) -> anyhow::Result<Self> {
         let mut world = bench.world().await?;
-        world.gateway.start_again().await;
-        let empty = world.gateway.resident();
+        let took = world.gateway.start_again().await;
+        let empty = (took, world.gateway.settled().await);
         Ok(Self { world, empty, ids: Vec::new() })
     }
 
@@ -101,7 +102,7 @@ pub async fn start(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     large.grow(instances).await?;
 
     let client = zookeeper::connect(&large.world.connect).await?;
-    let (mut ours, mut theirs, mut used) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut own, mut znodes) = (0, 0);
     for _ in 0..bench.settings.rounds {
         // Nobody else reads meanwhile.
@@ -112,28 +113,31 @@ pub async fn start(bench: &Bench, instances: usize) -> anyhow::Result<()> {
         znodes = paths.len();
         own = bytes + paths.iter().filter_map(|path| path.rsplit('/').next()).map(str::len).sum::<usize>();
         ours.push(large.world.gateway.start_again().await.as_secs_f64() * 1e3);
-        used.push(large.world.gateway.resident());
     }
+    let (empty_start, empty) = large.empty;
     let known = known(&large.world).await?;
     ensure!(known >= instances as f64, "only {known} instances are known after the start");
-    let resident = crate::statistics::median(used);
-    let each = (resident - large.empty) / known;
+    let resident = large.world.gateway.settled().await;
+    let each = (resident - empty) / known;
     let own = own as f64 / known;
     let theirs = Side::figures(
         "multi_read of the same znodes by their paths, 200 in each request, 8 in flight",
         theirs,
     );
     let row = Row::new(format!("start-{instances}"), "ms", Side::figures("zoogate", ours), theirs);
-    bench.add(row.goal(Some(READY)).memory(resident).note(format!("{known:.0} instances, {znodes} znodes")));
+    bench.add(row.goal(Some(READY)).memory(resident).note(format!(
+        "{known:.0} instances, {znodes} znodes; {:.0} ms with nothing but a consumer",
+        empty_start.as_secs_f64() * 1e3
+    )));
 
     let (used, own_side) =
         (Side::figures("zoogate", vec![each]), Side::figures("the data and names of its znodes", vec![own]));
     let mut row = Row::new(format!("memory-{instances}"), "bytes an instance", used, own_side);
     row.met = Some(each - own <= MOST_BYTES);
-    let empty = large.empty / 1e6;
     bench.add(row.memory(resident).note(format!(
-        "{:.0} bytes beyond its own, of which there may be {MOST_BYTES}; {empty:.1} MB without any instance",
+        "{:.0} bytes beyond its own, of which there may be {MOST_BYTES}; {:.1} MB without any instance",
         each - own,
+        empty / 1e6,
     )));
     Ok(())
 }
@@ -141,8 +145,7 @@ pub async fn start(bench: &Bench, instances: usize) -> anyhow::Result<()> {
 /// The instances that the gateway counts.
 async fn known(world: &World) -> anyhow::Result<f64> {
     let path = "/v4/default/govern/statistics";
-    let answer = crate::world::client::Connection::open(world.gateway.http).await?;
-    let mut connection = answer;
+    let mut connection = Connection::open(world.gateway.http).await?;
     let statistics = connection.succeed(&Call::new("GET", path)).await?.json()?;
     let count = statistics["statistics"]["instances"]["count"].as_f64();
     count.with_context(|| format!("no count of instances in {statistics}"))

@@ -10,6 +10,7 @@ use crate::bench::Bench;
 use crate::ceilings::zookeeper as raw;
 use crate::report::{Row, Side};
 use crate::support::eventually::{ensure, eventually};
+use crate::world::client::Call;
 use crate::world::fill;
 
 /// About as many bytes as a mark has, and creates of the raw client in flight.
@@ -28,8 +29,8 @@ pub async fn dies(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     let large = large.as_mut().context("made above")?;
     large.grow(instances).await?;
     let calls: Vec<_> = (0..instances).map(|number| large.heartbeat(number)).collect();
-    let beats = |calls: &[_]| {
-        let calls: Vec<crate::world::client::Call> = calls.to_vec();
+    let beats = |calls: &[Call]| {
+        let calls = calls.to_vec();
         move |number: usize| calls[number].clone()
     };
     fill::send_all(large.world.gateway.http, 0..instances, beats(&calls)).await?;

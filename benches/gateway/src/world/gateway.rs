@@ -11,6 +11,9 @@ use crate::support::eventually::{ensure, eventually};
 use crate::support::process::Process;
 
 const READY: Duration = Duration::from_secs(120);
+/// For how long memory must not have fallen by a hundredth, and how long that is waited for.
+const STEADY: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(40);
 
 /// A gateway. Dropping it kills it.
 pub struct Gateway {
@@ -85,6 +88,19 @@ impl Gateway {
     /// Resident memory in bytes.
     pub fn resident(&self) -> f64 {
         resident(self.process())
+    }
+
+    /// Resident memory once it no longer falls: what is free after a start is given back over ten seconds.
+    pub async fn settled(&self) -> f64 {
+        let (mut least, mut since, began) = (self.resident(), Instant::now(), Instant::now());
+        while since.elapsed() < STEADY && began.elapsed() < LONGEST {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = self.resident();
+            if now < least * 0.99 {
+                (least, since) = (now, Instant::now());
+            }
+        }
+        least
     }
 
     /// The text of its metrics.
