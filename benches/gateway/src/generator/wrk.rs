@@ -158,3 +158,22 @@ fn quoted(text: &str) -> String {
     quoted.push('"');
     quoted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_quoted_as_lua_reads_them() {
+        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\010d""#);
+    }
+
+    #[test]
+    fn what_grows_is_split_at_its_marks() {
+        let mut call = Call::new("POST", "/p").header("x-a", "b");
+        call.body = Some(r#"{"id":"<id>"}"#.into());
+        let text = lua(&Requests::Growing { calls: vec![call], first: 7 });
+        assert!(text.contains(r#"{"POST","/p",{["x-a"]="b"},{"{\"id\":\"","id","\"}"}},"#), "{text}");
+        assert!(text.contains("local next_number = 7\n"), "{text}");
+    }
+}

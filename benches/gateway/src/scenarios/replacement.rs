@@ -17,6 +17,9 @@ use crate::world::fill;
 const MARK: usize = 2;
 const IN_FLIGHT: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long is looked whether something is swept, and how many transactions in this time are none of it.
+const LOOK: Duration = Duration::from_secs(3);
+const FEW: u64 = 5;
 
 /// All of so many instances have been heard by one replica, which is killed; then all of them send a heartbeat to the
 /// other one.
@@ -36,6 +39,7 @@ pub async fn dies(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     fill::send_all(large.world.gateway.http, 0..instances, beats(&calls)).await?;
 
     let other = bench.replica(&large.world.connect).await?;
+    nothing_to_do(bench).await;
     let (znodes, transactions) =
         (bench.zookeeper.tree().await?.znodes, bench.zookeeper.transactions().await?);
     let used = other.process().cpu_time();
@@ -69,4 +73,16 @@ pub async fn dies(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     )));
     large.world.gateway = other;
     Ok(())
+}
+
+/// Waits until ZooKeeper has next to nothing to do: what replicas before these left is being swept until then.
+async fn nothing_to_do(bench: &Bench) {
+    eventually("nothing is being swept any more", PATIENCE, async || {
+        let text = |error: anyhow::Error| error.to_string();
+        let before = bench.zookeeper.transactions().await.map_err(text)?;
+        tokio::time::sleep(LOOK).await;
+        let made = bench.zookeeper.transactions().await.map_err(text)? - before;
+        ensure(made <= FEW, || format!("{made} transactions in {LOOK:?}"))
+    })
+    .await;
 }
