@@ -82,8 +82,8 @@ fn what_is_acknowledged_has_come_also_during_a_fault() {
         let script = registered().trouble(90, 200).sync("a", Some("2"), 100..101, Outcome::Ok);
         script.znode(true, "a", "2", came).znode(false, "a", "1", came)
     };
-    assert_eq!(changed(115).broken(), []);
-    assert_eq!(changed(150).broken(), [Rule::LostAcknowledged]);
-    let harmed = changed(150).expecting(|expectations| expectations.ensemble_harmed = true);
-    assert_eq!(harmed.broken(), []);
+    assert_eq!(changed(110).broken(), []);
+    assert_eq!(changed(120).broken(), [Rule::LostAcknowledged]);
+    let late = changed(120).expecting(|expectations| expectations.observer_late = true);
+    assert_eq!(late.broken(), []);
 }

@@ -9,6 +9,8 @@ use crate::history::{Moment, SECOND};
 pub struct Bounds {
     /// How far behind an answer may be that does not say so itself.
     pub staleness: Moment,
+    /// How late whoever watches ZooKeeper from outside sees what was committed.
+    pub observer: Moment,
     /// How long a registrant may be silent.
     pub time_to_live: Moment,
     /// Length of a ZooKeeper session.
@@ -31,6 +33,7 @@ impl Bounds {
         let patience = patience();
         Self {
             staleness: widened(Duration::from_secs(2), patience) + lag,
+            observer: widened(Duration::from_millis(500), patience) + lag,
             time_to_live: micros(time_to_live),
             session: micros(session),
             longest_hold: micros(longest_hold),
@@ -65,6 +68,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             staleness: 2 * SECOND,
+            observer: SECOND,
             time_to_live: 3 * SECOND,
             session: 2 * SECOND,
             longest_hold: 5 * SECOND,

@@ -22,8 +22,8 @@ pub struct Expectations {
     /// The fault itself deletes or damages znodes: the observer's deletions are then not held against zoogate, but what
     /// was deleted must be back in the end.
     pub foreign_writes: bool,
-    /// The servers themselves are harmed, so that who watches ZooKeeper from outside may see late what was committed.
-    pub ensemble_harmed: bool,
+    /// The servers are harmed, or flooded: whoever watches ZooKeeper from outside may see late what was committed.
+    pub observer_late: bool,
     /// So many come that gateways refuse some at once, with 429 or 503 and the words to repeat the request later.
     pub may_shed: bool,
     /// Percent of the registrants that the run lets fall silent for good when the fault strikes. They must be taken down
@@ -57,7 +57,7 @@ impl Default for Expectations {
             reads_must_answer: true,
             gateways_down: GatewaysDown::None,
             foreign_writes: false,
-            ensemble_harmed: false,
+            observer_late: false,
             may_shed: false,
             fall_silent_percent: 0,
             lasts: Duration::from_secs(6),

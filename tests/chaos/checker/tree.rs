@@ -30,10 +30,10 @@ pub fn check(case: &Case<'_>) -> Vec<Violation> {
     violations
 }
 
-/// What a sidecar was acknowledged had come, or stood there already: also during a fault, unless the servers themselves are
-/// harmed, in which case the observer sees late.
+/// What a sidecar was acknowledged had come, or stood there already: also during a fault, unless the observer
+/// may see late.
 fn check_commits(case: &Case<'_>, violations: &mut Vec<Violation>) {
-    if case.expectations.ensemble_harmed || case.expectations.foreign_writes {
+    if case.expectations.observer_late || case.expectations.foreign_writes {
         return;
     }
     // When each state of each registrant came first.
@@ -48,7 +48,7 @@ fn check_commits(case: &Case<'_>, violations: &mut Vec<Violation>) {
         let Some(known) = operation.who.as_deref().and_then(|who| came.get(who)) else { continue };
         let payloads = operation.writes.iter().filter(|write| write.field == Field::Payload);
         for payload in payloads.filter_map(|write| write.value.as_deref()) {
-            let told = operation.end.saturating_add(case.bounds.staleness);
+            let told = operation.end.saturating_add(case.bounds.observer);
             if known.get(payload).is_none_or(|at| *at > told) {
                 let (client, gateway) = (&operation.client, operation.gateway);
                 let what = format!(

@@ -43,7 +43,7 @@ impl Fault for Slow {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { ensemble_harmed: true, lasts: Duration::ZERO, ..Expectations::default() }
+        Expectations { observer_late: true, lasts: Duration::ZERO, ..Expectations::default() }
     }
 
     fn inject<'a>(&'a mut self, world: &'a mut World, random: &'a mut StdRng) -> Step<'a> {
@@ -112,7 +112,7 @@ impl Fault for Full {
 
     fn expectations(&self) -> Expectations {
         Expectations {
-            ensemble_harmed: true,
+            observer_late: true,
             lasts: 2 * SESSION,
             settle_bound: Duration::from_secs(30),
             ..Expectations::default()

@@ -26,7 +26,7 @@ impl Fault for KillLeader {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { ensemble_harmed: true, lasts: 2 * SESSION, ..Expectations::default() }
+        Expectations { observer_late: true, lasts: 2 * SESSION, ..Expectations::default() }
     }
 
     fn inject<'a>(&'a mut self, world: &'a mut World, _random: &'a mut StdRng) -> Step<'a> {
@@ -55,7 +55,7 @@ impl Fault for LoseQuorum {
 
     fn expectations(&self) -> Expectations {
         Expectations {
-            ensemble_harmed: true,
+            observer_late: true,
             fall_silent_percent: 10,
             lasts: 3 * SESSION,
             ..Expectations::default()
@@ -91,7 +91,7 @@ impl Fault for Hang {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { ensemble_harmed: true, lasts: 3 * SESSION, ..Expectations::default() }
+        Expectations { observer_late: true, lasts: 3 * SESSION, ..Expectations::default() }
     }
 
     fn inject<'a>(&'a mut self, world: &'a mut World, random: &'a mut StdRng) -> Step<'a> {
@@ -152,7 +152,7 @@ impl Fault for Part {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { ensemble_harmed: true, lasts: 3 * SESSION, ..Expectations::default() }
+        Expectations { observer_late: true, lasts: 3 * SESSION, ..Expectations::default() }
     }
 
     fn prepare(&self, setup: &mut Setup) {
@@ -207,7 +207,7 @@ impl Fault for RollingServers {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations { ensemble_harmed: true, lasts: Duration::ZERO, ..Expectations::default() }
+        Expectations { observer_late: true, lasts: Duration::ZERO, ..Expectations::default() }
     }
 
     fn inject<'a>(&'a mut self, world: &'a mut World, random: &'a mut StdRng) -> Step<'a> {
@@ -245,7 +245,7 @@ impl Fault for GatewaysFirst {
 
     fn expectations(&self) -> Expectations {
         Expectations {
-            ensemble_harmed: true,
+            observer_late: true,
             gateways_down: GatewaysDown::All,
             reads_must_answer: false,
             lasts: 5 * SESSION,

@@ -141,7 +141,7 @@ impl Fault for KillEverything {
 
     fn expectations(&self) -> Expectations {
         Expectations {
-            ensemble_harmed: true,
+            observer_late: true,
             gateways_down: GatewaysDown::All,
             reads_must_answer: false,
             lasts: Duration::from_secs(1),

@@ -62,6 +62,7 @@ impl Fault for Herd {
     fn expectations(&self) -> Expectations {
         Expectations {
             gateways_down: GatewaysDown::One,
+            observer_late: true,
             may_shed: true,
             lasts: Duration::ZERO,
             settle_bound: Duration::from_secs(30),

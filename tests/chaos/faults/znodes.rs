@@ -187,6 +187,7 @@ impl Fault for BigFolders {
 
     fn expectations(&self) -> Expectations {
         Expectations {
+            observer_late: true,
             lasts: Duration::ZERO,
             settle_bound: Duration::from_secs(60),
             ..Expectations::default()
