@@ -26,9 +26,9 @@ const fn mutant(name: &'static str, when: &'static str, fault: &'static str, wha
 
 /// Every mutant.
 pub const MUTANTS: [Mutant; 10] = [
-    // With seed 1 what is sent still arrives: nothing that is acknowledged too early is lost.
+    // What is sent must not arrive, or nothing that is acknowledged too early is lost: with seed 4 it does not.
     Mutant {
-        seed: 1,
+        seed: 3,
         ..mutant("ack-before-commit", "return", "F7", "answers before ZooKeeper has committed")
     },
     mutant("skip-relist", "return", "F11", "does not read everything again after a reconnect"),
