@@ -193,6 +193,12 @@ impl Registry {
             let standing = self.standing(tenant, service_id, &ids).await?;
             outcome = self
                 .settle(&format!("the schemas of microservice {service_id}"), || {
+                    let list = self.catalog.schemas(tenant, service_id).filter(|_| replace);
+                    let mut listed = list.iter().flat_map(|list| list.pairs.keys());
+                    // Another replica has just added some: whether their texts stand has not been looked at.
+                    if !listed.all(|id| ids.binary_search(id).is_ok()) {
+                        return Err(RegistryError::Contended(format!("the schemas of {service_id}")));
+                    }
                     self.plan_schemas(tenant, service_id, schemas, replace, &standing).map(Some)
                 })
                 .await;
