@@ -182,6 +182,7 @@ fn http_server(
         timeout: http.request_timeout,
         longest_wait: config.mosn.max_wait,
         admission: Some(admission),
+        tallies: middleware::Tallies::default(),
     });
     let mut server = HttpServer::new(move || {
         Service::new()
@@ -221,6 +222,7 @@ fn ops_server(
         timeout: OPS_TIMEOUT,
         longest_wait: Duration::ZERO,
         admission: None,
+        tallies: middleware::Tallies::default(),
     });
     let server = HttpServer::new(move || {
         Service::new()

@@ -1,6 +1,7 @@
 //! What the catalog answers with.
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,15 +9,85 @@ use bytes::Bytes;
 use super::MicroserviceRecord;
 use crate::model::{Registrant, ReplicaId, Revision};
 
-/// An answer to a discovery, ready to be copied into a response.
+/// An answer to a discovery, ready to be sent. Copies share their bytes.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Changes if and only if `json` would.
+    /// Changes if and only if the answer would.
     pub revision: Revision,
-    /// The instances as a JSON array in the v4 form; of a single instance, its object.
-    pub json: Bytes,
+    answer: Arc<Answer>,
+}
+
+/// What all copies of an answer share.
+#[derive(Debug)]
+struct Answer {
+    document: Bytes,
+    json: Bytes,
+    count: usize,
+    revision: Revision,
+    rev: OnceLock<Bytes>,
+    compressed: OnceLock<Option<Bytes>>,
+}
+
+/// What the document of an answer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A list of instances, as `instances`; nothing at all when it is empty.
+    List,
+    /// One instance, as `instance`.
+    One,
+}
+
+impl Holds {
+    /// What its document begins with.
+    pub const fn opening(self) -> &'static [u8] {
+        match self {
+            Self::List => br#"{"instances":"#,
+            Self::One => br#"{"instance":"#,
+        }
+    }
+}
+
+impl Found {
+    /// An answer with this document: the opening of what it `holds`, the JSON, and a closing brace. `count` instances are
+    /// in it.
+    pub fn new(revision: Revision, holds: Holds, document: Bytes, count: usize) -> Self {
+        let opening = holds.opening().len();
+        let json = document.slice(opening.min(document.len())..document.len().saturating_sub(1).max(opening));
+        let document = if count == 0 { Bytes::from_static(b"{}") } else { document };
+        let (rev, compressed) = (OnceLock::new(), OnceLock::new());
+        Self { revision, answer: Arc::new(Answer { document, json, count, revision, rev, compressed }) }
+    }
+
     /// How many instances it holds.
-    pub count: usize,
+    pub fn count(&self) -> usize {
+        self.answer.count
+    }
+
+    /// The instances as a JSON array in the v4 form; of a single instance, its object.
+    pub fn json(&self) -> &[u8] {
+        &self.answer.json
+    }
+
+    /// The whole answer as a JSON object.
+    pub fn document(&self) -> Bytes {
+        self.answer.document.clone()
+    }
+
+    /// The revision as clients carry it, in ASCII.
+    pub fn rev(&self) -> Bytes {
+        let text = || Bytes::from(self.revision.to_string());
+        if self.revision == self.answer.revision { self.answer.rev.get_or_init(text).clone() } else { text() }
+    }
+
+    /// The document as `compress` makes it shorter, which is done once for all copies; `None` when it failed.
+    pub fn compressed(&self, compress: impl FnOnce(&[u8]) -> Option<Bytes>) -> Option<Bytes> {
+        self.answer.compressed.get_or_init(|| compress(&self.answer.document)).clone()
+    }
+
+    /// Whether that has been done.
+    pub fn is_compressed(&self) -> bool {
+        self.answer.compressed.get().is_some()
+    }
 }
 
 /// Why a discovery has no answer.

@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::services::{NameKey, Service, TenantServices, Versions};
 use super::state::State;
-use super::{FindError, Found};
+use super::{FindError, Found, Holds};
 use crate::dubbo;
 use crate::model::{InstanceKey, Microservice, Revision, ServiceKey, Tenant};
 
@@ -114,7 +114,11 @@ impl State {
                 (provider.zxid, provider.json.clone())
             }
         };
-        let found = Found { revision: Revision::of(zxid, &json), json, count: 1 };
+        let mut document = BytesMut::with_capacity(Holds::One.opening().len() + json.len() + 1);
+        document.put_slice(Holds::One.opening());
+        document.put_slice(&json);
+        document.put_u8(b'}');
+        let found = Found::new(Revision::of(zxid, &json), Holds::One, document.freeze(), 1);
         Ok(self.as_described(found, &key.tenant, service))
     }
 
@@ -182,10 +186,11 @@ impl State {
                 own.chain(service.providers.values().map(|provider| provider.json.len() + 1))
             })
             .sum();
-        let mut json = BytesMut::with_capacity(bytes + 2);
+        let mut json = BytesMut::with_capacity(Holds::List.opening().len() + bytes + 3);
         let mut digests = Vec::new();
         let mut zxid = at_least;
         let mut count = 0;
+        json.put_slice(Holds::List.opening());
         json.put_u8(b'[');
         let mut put = |instance: &Bytes, digest: u64| {
             if count > 0 {
@@ -206,8 +211,8 @@ impl State {
                 zxid = zxid.max(provider.zxid).max(self.nodes.interface_zxid(&provider.interface));
             }
         }
-        json.put_u8(b']');
-        Found { revision: Revision::of(zxid, &digests), json: json.freeze(), count }
+        json.put_slice(b"]}");
+        Found::new(Revision::of(zxid, &digests), Holds::List, json.freeze(), count)
     }
 }
 

@@ -33,7 +33,7 @@ use crate::model::{
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
 
-pub use answers::{Existence, FindError, Found, LeaseView, Registered};
+pub use answers::{Existence, FindError, Found, Holds, LeaseView, Registered};
 pub use application_queries::MetadataStanding;
 pub use applications::{ApplicationNode, MappingRecord, Standing};
 pub use attributes::PairsRecord;

@@ -5,6 +5,7 @@
 mod admission;
 mod refusing;
 mod request_id;
+mod tallies;
 mod uri_guard;
 
 #[cfg(test)]
@@ -27,10 +28,12 @@ use prometheus::IntGauge;
 use self::admission::Admitted;
 use self::refusing::Form;
 use super::mosn;
+use super::servicecomb::Frequent;
 use crate::telemetry::Metrics;
 
 pub use admission::{Admission, Bounds};
 pub use request_id::HEADER as REQUEST_ID;
+pub use tallies::Tallies;
 
 /// Which dialect a listener's requests are counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub struct Observer {
     pub longest_wait: Duration,
     /// Who is let in; everybody without.
     pub admission: Option<Arc<Admission>>,
+    /// The metrics of requests that come often.
+    pub tallies: Tallies,
 }
 
 impl Observer {
@@ -98,6 +103,26 @@ impl Ending<'_> {
         let metrics = &self.observer.metrics;
         metrics.http_requests.with_label_values(&[self.dialect, route, self.method, status.as_str()]).inc();
         metrics.http_duration.with_label_values(&[self.dialect, route]).observe(elapsed.as_secs_f64());
+        self.log(route, status, elapsed);
+    }
+
+    /// The same for a request that comes often: its metrics need not be looked up each time.
+    fn note_frequent(&self, frequent: Frequent, status: StatusCode) {
+        let elapsed = self.started.elapsed();
+        let tally = self.observer.tallies.of(frequent, &self.observer.metrics);
+        match status {
+            StatusCode::OK => tally.ok.inc(),
+            StatusCode::NOT_MODIFIED => tally.not_modified.inc(),
+            _ => {
+                let labels = [self.dialect, frequent.route(), self.method, status.as_str()];
+                self.observer.metrics.http_requests.with_label_values(&labels).inc();
+            }
+        }
+        tally.duration.observe(elapsed.as_secs_f64());
+        self.log(frequent.route(), status, elapsed);
+    }
+
+    fn log(&self, route: &str, status: StatusCode, elapsed: Duration) {
         log::debug!(
             "request dialect={} method={} route={route} status={} us={} id={}",
             self.dialect,
@@ -161,20 +186,30 @@ pub async fn observe<B: MessageBody + 'static>(
             request.extensions_mut().insert(place);
         }
     }
-    let answer = tokio::time::timeout(patience, async { next.call(request).await });
+    let frequent = if dialect == "servicecomb" { Frequent::recognise(&mut request) } else { None };
+    let answer = tokio::time::timeout(patience, async {
+        match frequent {
+            Some(frequent) => Ok(frequent.answer(request).await.map_body(|_, body| EitherBody::right(body))),
+            None => Ok::<_, Error>(next.call(request).await?.map_into_left_body()),
+        }
+    });
     // Nothing of the request is looked at after a panic, so nothing half-changed can be seen.
     let error = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(Ok(Ok(mut response))) => {
-            let mut route = response.request().match_pattern();
-            if let Some(route) = route.as_mut().filter(|_| waits) {
-                route.push_str(WAITING);
+            if let Some(frequent) = frequent {
+                ending.note_frequent(frequent, response.status());
+            } else {
+                let mut route = response.request().match_pattern();
+                if let Some(route) = route.as_mut().filter(|_| waits) {
+                    route.push_str(WAITING);
+                }
+                ending.note(route.as_deref(), response.status());
             }
-            ending.note(route.as_deref(), response.status());
             response.headers_mut().insert(REQUEST_ID, id);
             if response.status() == StatusCode::REQUEST_TIMEOUT {
                 close(response.response_mut());
             }
-            return Ok(response.map_into_left_body());
+            return Ok(response);
         }
         Ok(Ok(Err(error))) => {
             let mut response = error.error_response();

@@ -26,6 +26,7 @@ async fn send(request: test::TestRequest) -> (u16, String, String, Arc<Metrics>)
         timeout: Duration::from_millis(50),
         longest_wait: Duration::from_secs(1),
         admission: None,
+        tallies: Tallies::default(),
     };
     let app = test::init_service(
         App::new()
@@ -125,6 +126,7 @@ async fn paths_belong_to_the_dialect_whose_they_are() {
         timeout: second,
         longest_wait: second,
         admission: None,
+        tallies: Tallies::default(),
     };
     for (path, dialect) in [
         ("/registry/info/sync", "mosn"),

@@ -44,7 +44,7 @@ impl Answers {
 
     /// About how many bytes [`Answers::write`] adds.
     fn size(&self) -> usize {
-        self.updated.iter().map(|(_, found)| found.json.len() + 96).sum()
+        self.updated.iter().map(|(_, found)| found.json().len() + 96).sum()
     }
 
     /// Adds these answers to `out` as an object.
@@ -64,8 +64,10 @@ impl Answers {
             put(out, &[separator, r#""updated":"#]);
             for (position, (index, found)) in self.updated.iter().enumerate() {
                 let opening = if position == 0 { "[" } else { "," };
-                let (index, rev) = (index.to_string(), found.revision.to_string());
-                put(out, &[opening, r#"{"index":"#, &index, r#","rev":""#, &rev, r#"""#]);
+                let index = index.to_string();
+                put(out, &[opening, r#"{"index":"#, &index, r#","rev":""#]);
+                out.extend_from_slice(&found.rev());
+                put(out, &[r#"""#]);
                 write_instances(out, found, shape);
                 put(out, &["}"]);
             }
@@ -87,12 +89,12 @@ enum Shape {
 
 fn write_instances(out: &mut BytesMut, found: &Found, shape: Shape) {
     let (opening, closing) = match shape {
-        Shape::List if found.count == 0 => return,
+        Shape::List if found.count() == 0 => return,
         Shape::List => ("", ""),
         Shape::Single => ("[", "]"),
     };
     put(out, &[r#","instances":"#, opening]);
-    out.extend_from_slice(&found.json);
+    out.extend_from_slice(found.json());
     put(out, &[closing]);
 }
 
@@ -135,10 +137,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::catalog::Holds;
     use crate::model::Revision;
 
     fn found(json: &'static str, count: usize) -> Found {
-        Found { revision: Revision::of(7, json.as_bytes()), json: Bytes::from_static(json.as_bytes()), count }
+        let document = [Holds::List.opening(), json.as_bytes(), b"}"].concat();
+        Found::new(Revision::of(7, json.as_bytes()), Holds::List, document.into(), count)
     }
 
     fn unknown(service: &str) -> Result<Found, FindError> {

@@ -3,10 +3,10 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::{Bytes, BytesMut};
 
 use super::error::{ApiError, Code};
 use super::existence::service_key;
+use super::gzip;
 use super::openapi::{AppId, ConsumerId, Environment, FoundInstance, FoundInstances, ServiceName};
 use super::query::Query;
 use super::request;
@@ -51,7 +51,7 @@ pub async fn find(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<H
     let find = || gateway.catalog.find(&service, consumer_id, true, &tags);
     let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
     gateway.registry.note_find(&service, consumer_id, true);
-    answer(seen, &found, Member::Instances)
+    answer(&request, seen, &found).await
 }
 
 /// Lists the instances of one microservice.
@@ -83,7 +83,7 @@ pub async fn list(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<H
     let (consumer_id, tags) = (request::consumer_id(&request)?, query.tags()?);
     let find = || gateway.catalog.instances(&tenant, &service_id, consumer_id, &tags);
     let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
-    answer(seen, &found, Member::Instances)
+    answer(&request, seen, &found).await
 }
 
 /// Answers one instance.
@@ -109,7 +109,7 @@ pub async fn get(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<Ht
     let consumer_id = request::consumer_id(&request)?;
     let find = || gateway.catalog.instance(&key, consumer_id);
     let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
-    answer(seen, &found, Member::Instance)
+    answer(&request, seen, &found).await
 }
 
 /// What a client has seen already.
@@ -131,8 +131,14 @@ impl Seen {
         rev: &str,
         find: impl Fn() -> Result<Found, FindError>,
     ) -> Result<(Self, Found), FindError> {
-        let claimed = Self::claimed(rev);
         let mut found = find();
+        // The usual case needs no look into the `rev`.
+        if let Ok(same) = &found
+            && same.rev() == rev.as_bytes()
+        {
+            return Ok((Self(Some(same.revision)), found?));
+        }
+        let claimed = Self::claimed(rev);
         if claimed.is_ahead_of(&found) {
             catalog.catch_up().await;
             found = find();
@@ -164,71 +170,71 @@ impl Seen {
     }
 }
 
-/// The member of the answer that holds what was found.
-#[derive(Clone, Copy, Debug)]
-enum Member {
-    Instances,
-    Instance,
-}
-
-fn answer(seen: Seen, found: &Found, member: Member) -> Result<HttpResponse, ApiError> {
-    let revision = HeaderValue::from_str(&found.revision.to_string())
+async fn answer(request: &HttpRequest, seen: Seen, found: &Found) -> Result<HttpResponse, ApiError> {
+    let revision = HeaderValue::from_maybe_shared(found.rev())
         .map_err(|error| ApiError::new(Code::Internal, error.to_string()))?;
     let mut answer = if seen.holds(found) {
         HttpResponse::new(StatusCode::NOT_MODIFIED)
+    } else if let Some(compressed) = gzip::kept(request, found).await {
+        gzip::label(response::json_bytes(compressed))
     } else {
-        response::json_bytes(document(found, member))
+        response::json_bytes(found.document())
     };
     answer.headers_mut().insert(REVISION, revision);
     Ok(answer)
 }
 
-fn document(found: &Found, member: Member) -> Bytes {
-    let prefix: &[u8] = match member {
-        Member::Instances if found.count == 0 => return Bytes::from_static(b"{}"),
-        Member::Instances => br#"{"instances":"#,
-        Member::Instance => br#"{"instance":"#,
-    };
-    let mut document = BytesMut::with_capacity(prefix.len() + found.json.len() + 1);
-    document.extend_from_slice(prefix);
-    document.extend_from_slice(&found.json);
-    document.extend_from_slice(b"}");
-    document.freeze()
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::body::{BodySize, MessageBody};
+    use actix_web::test::TestRequest;
 
     use super::*;
+    use crate::catalog::Holds;
 
     fn found(json: &'static str, count: usize) -> Found {
-        Found { revision: Revision::of(7, json.as_bytes()), json: Bytes::from_static(json.as_bytes()), count }
+        let document = [Holds::List.opening(), json.as_bytes(), b"}"].concat();
+        Found::new(Revision::of(7, json.as_bytes()), Holds::List, document.into(), count)
     }
 
-    #[test]
-    fn what_was_found_is_copied_into_its_member() {
-        assert_eq!(document(&found(r#"[{"a":1}]"#, 1), Member::Instances), r#"{"instances":[{"a":1}]}"#);
-        assert_eq!(document(&found(r#"{"a":1}"#, 1), Member::Instance), r#"{"instance":{"a":1}}"#);
-        assert_eq!(document(&found("[]", 0), Member::Instances), "{}");
+    async fn answered(seen: Seen, found: &Found) -> HttpResponse {
+        answer(&TestRequest::get().to_http_request(), seen, found).await.unwrap()
     }
 
-    #[test]
-    fn an_answer_that_the_client_has_seen_is_not_sent_again_and_carries_the_current_rev() {
+    #[actix_web::test]
+    async fn what_was_found_is_sent_as_it_is_kept() {
+        let body = |answer: HttpResponse| answer.into_body().try_into_bytes().unwrap();
+        let list = answered(Seen::NOTHING, &found(r#"[{"a":1}]"#, 1)).await;
+        assert_eq!(body(list), r#"{"instances":[{"a":1}]}"#);
+        assert_eq!(body(answered(Seen::NOTHING, &found("[]", 0)).await), "{}");
+        assert_eq!(found(r#"[{"a":1}]"#, 1).json(), br#"[{"a":1}]"#);
+        assert_eq!(found("[]", 0).json(), b"[]");
+    }
+
+    #[actix_web::test]
+    async fn an_answer_that_the_client_has_seen_is_not_sent_again_and_carries_the_current_rev() {
         let found = found("[]", 0);
         let older = Revision { zxid: 3, ..found.revision };
-        let answer = answer(Seen::claimed(&older.to_string()), &found, Member::Instances).unwrap();
+        let answer = answered(Seen::claimed(&older.to_string()), &found).await;
         assert_eq!(answer.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(answer.body().size(), BodySize::Sized(0));
         assert_eq!(answer.headers().get(REVISION).unwrap(), found.revision.to_string().as_str());
     }
 
-    #[test]
-    fn every_other_rev_gets_the_whole_answer() {
+    #[actix_web::test]
+    async fn the_rev_of_an_answer_that_other_changes_made_younger_is_told() {
+        let mut found = found("[]", 0);
+        found.revision.zxid = 9;
+        let answer = answered(Seen::NOTHING, &found).await;
+        assert_eq!(answer.headers().get(REVISION).unwrap(), found.revision.to_string().as_str());
+    }
+
+    #[actix_web::test]
+    async fn every_other_rev_gets_the_whole_answer() {
         let found = found("[1]", 1);
         let other = Revision::of(7, b"[2]").to_string();
         for rev in ["", "0", "0feb784798bca7b2fb4de8351578c4437b516c4b", &other] {
-            let answer = answer(Seen::claimed(rev), &found, Member::Instances).unwrap();
+            let answer = answered(Seen::claimed(rev), &found).await;
             assert_eq!(answer.status(), StatusCode::OK, "{rev}");
             assert_eq!(answer.headers().get(REVISION).unwrap(), found.revision.to_string().as_str());
         }

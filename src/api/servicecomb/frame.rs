@@ -28,15 +28,25 @@ pub async fn frame(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut answer = if cors::is_preflight(&request) {
-        request.into_response(cors::preflight())
-    } else if knows_nothing_yet(request.request()) {
-        // A list with gaps would make clients forget providers that are well.
-        let refusal = ApiError::new(Code::Unavailable, "the catalog has not been read yet");
-        request.into_response(refusal.error_response())
-    } else {
-        next.call(request).await?.map_into_boxed_body()
+    let answer = match before(&request) {
+        Some(answer) => request.into_response(answer),
+        None => next.call(request).await?.map_into_boxed_body(),
     };
+    Ok(after(answer).await)
+}
+
+/// The answer to a request that no handler has to see, if this is one.
+pub fn before(request: &ServiceRequest) -> Option<HttpResponse> {
+    if cors::is_preflight(request) {
+        return Some(cors::preflight());
+    }
+    // A list with gaps would make clients forget providers that are well.
+    let refusal = || ApiError::new(Code::Unavailable, "the catalog has not been read yet");
+    knows_nothing_yet(request.request()).then(|| refusal().error_response())
+}
+
+/// What becomes of every answer.
+pub async fn after(mut answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
         answer = answer.map_body(|head, _| {
             head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT_TYPE));
@@ -52,7 +62,7 @@ pub async fn frame(
     if let Some(staleness) = staleness {
         answer.headers_mut().insert(STALENESS, stale_milliseconds(staleness));
     }
-    Ok(answer)
+    answer
 }
 
 /// Adds what every answer of this dialect carries.

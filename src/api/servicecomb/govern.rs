@@ -114,8 +114,8 @@ fn detail(gateway: &Gateway, tenant: &Tenant, microservice: Arc<Microservice>, o
     let id = &microservice.service_id;
     let instances = options.has("instances").then(|| catalog.instances(tenant, id, None, &[]).ok()).flatten();
     let instances = instances
-        .filter(|found| found.count > 0)
-        .and_then(|found| RawValue::from_string(String::from_utf8_lossy(&found.json).into_owned()).ok());
+        .filter(|found| found.count() > 0)
+        .and_then(|found| RawValue::from_string(String::from_utf8_lossy(found.json()).into_owned()).ok());
     let mut schemas = BTreeMap::new();
     if options.has("schemas") {
         schemas.extend(microservice.schemas.iter().map(|id| (id.clone(), String::new())));
@@ -244,7 +244,7 @@ async fn statistics_of(gateway: &Gateway, tenant: &Tenant, all: &[Arc<Microservi
         }
         let name = (&one.environment, &one.app_id, &one.service_name);
         let count =
-            gateway.catalog.instances(tenant, &one.service_id, None, &[]).map_or(0, |found| found.count);
+            gateway.catalog.instances(tenant, &one.service_id, None, &[]).map_or(0, |found| found.count());
         if count > 0 {
             online.insert(name);
         }

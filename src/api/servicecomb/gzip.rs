@@ -1,15 +1,17 @@
-//! Compresses long answers for clients that ask for it, on the fly: what the catalog keeps serialised is kept plain,
-//! since most clients of this API take it so, and compressing costs far more than copying.
+//! Compresses long answers for clients that ask for it. What was found is compressed once and kept for as long as it does
+//! not change; everything else is compressed on the fly.
 
 use std::io::Write;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
-use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+use crate::catalog::Found;
 
 /// Shorter answers fit into one packet anyhow.
 const LEAST: u64 = 1400;
@@ -47,6 +49,27 @@ pub async fn compress(answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBo
         None => plain,
     };
     ServiceResponse::new(request, response.set_body(BoxBody::new(body)))
+}
+
+/// What was found, compressed, if the client of `request` takes gzip and it is long enough.
+pub async fn kept(request: &HttpRequest, found: &Found) -> Option<Bytes> {
+    let length = found.document().len() as u64;
+    if length < LEAST || !accepts_gzip(request.headers()) {
+        return None;
+    }
+    if length <= MOST_INLINE || found.is_compressed() {
+        return found.compressed(gzip);
+    }
+    let found = found.clone();
+    web::block(move || found.compressed(gzip)).await.ok().flatten()
+}
+
+/// Says of an answer that its body is compressed.
+pub fn label(mut answer: HttpResponse) -> HttpResponse {
+    let headers = answer.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    answer
 }
 
 /// The fastest level: it makes JSON five to ten times shorter already.

@@ -12,6 +12,7 @@ mod discovery;
 mod error;
 mod existence;
 mod frame;
+mod frequent;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod govern;
@@ -45,6 +46,7 @@ use self::error::{ApiError, Code};
 use crate::catalog::Lane;
 
 pub use cors::is_cross_origin;
+pub use frequent::Frequent;
 pub use limits::Limits;
 pub use openapi::openapi;
 
