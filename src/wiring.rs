@@ -93,6 +93,7 @@ impl Core {
                 longest_wait: config.mosn.max_wait,
                 waiting: config.mosn.max_waiting,
             }),
+            repeats: web::Data::new(mosn::Repeats::new(config.mosn.max_repeat_memory)),
             servicecomb: servicecomb::Limits {
                 body: rules.max_body,
                 instance_body: rules.max_instance_body,
@@ -136,6 +137,7 @@ pub struct Dialects {
     peers: web::Data<PeerPolicy>,
     bodies: Bodies,
     mosn: web::Data<mosn::Limits>,
+    repeats: web::Data<mosn::Repeats>,
     servicecomb: servicecomb::Limits,
 }
 
@@ -152,6 +154,7 @@ impl Dialects {
             .app_data(self.peers.clone())
             .app_data(self.bodies.clone())
             .app_data(self.mosn.clone())
+            .app_data(self.repeats.clone())
             .app_data(self.servicecomb)
             .app_data(self.document.clone())
             .configure(openapi::configure)

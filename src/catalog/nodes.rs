@@ -67,6 +67,8 @@ pub(super) struct ServiceNodes {
     malformed_consumers: usize,
     /// How many providers there are at each address.
     addresses: HashMap<u64, usize>,
+    /// Grows whenever an interface gets its first provider or loses its last one.
+    pub availability: u64,
 }
 
 impl ServiceNodes {

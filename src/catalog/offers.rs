@@ -35,6 +35,8 @@ pub(super) struct Offers {
     by_address: HashMap<u64, Vec<OfferPlace>>,
     /// How many offers of an application there are, by interface.
     by_interface: HashMap<String, HashMap<String, usize>>,
+    /// Grows whenever an interface is offered first, or no longer.
+    pub availability: u64,
 }
 
 /// Application, znode of the instance, and place among its offers.
@@ -63,6 +65,9 @@ impl Offers {
         let place = (application.clone(), name.clone(), index);
         self.by_address.entry(offer.address).or_default().push(place);
         let applications = self.by_interface.entry(offer.interface.clone()).or_default();
+        if applications.is_empty() {
+            self.availability += 1;
+        }
         *applications.entry(application.to_string()).or_default() += 1;
     }
 
@@ -82,6 +87,7 @@ impl Offers {
         }
         if applications.is_empty() {
             self.by_interface.remove(&offer.interface);
+            self.availability += 1;
         }
     }
 }

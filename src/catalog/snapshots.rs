@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Catalog;
 use super::state::{Loss, unreadable};
-use crate::model::{Registrant, SidecarId, SnapshotDocument, SnapshotPart};
+use crate::model::{Registrant, ReplicaId, SidecarId, SnapshotDocument, SnapshotPart};
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Stat};
 
@@ -21,6 +21,8 @@ pub struct SnapshotRecord {
     pub damaged: bool,
     /// When it was changed last, Unix milliseconds.
     pub modified: i64,
+    /// The zxid of the last change of the document itself.
+    pub zxid: i64,
 }
 
 impl SnapshotRecord {
@@ -69,6 +71,7 @@ struct StoredDocument {
     version: i32,
     damaged: bool,
     modified: i64,
+    zxid: i64,
 }
 
 /// The snapshots of all sidecars.
@@ -89,12 +92,21 @@ impl Snapshots {
             parts: self.parts.get(id).cloned().unwrap_or_default(),
             damaged: stored.damaged,
             modified: stored.modified,
+            zxid: stored.zxid,
         })
     }
 
     /// The `dataVersion` of the document of a sidecar, if it has one that makes sense.
     pub fn version(&self, id: &SidecarId) -> Option<i32> {
         self.documents.get(id).map(|stored| stored.version)
+    }
+
+    /// Whether the document of a sidecar is the one of this zxid, undamaged, and all there is of its snapshot.
+    pub fn is_whole_since(&self, id: &SidecarId, zxid: i64) -> bool {
+        let is_it = |stored: &StoredDocument| {
+            stored.zxid == zxid && !stored.damaged && stored.document.parts.is_none()
+        };
+        self.documents.get(id).is_some_and(is_it) && !self.parts.contains_key(id)
     }
 
     /// Every sidecar that has a document.
@@ -132,7 +144,8 @@ impl Snapshots {
         let parsed = state.map(|(data, stat)| (read(data), stat));
         let stored = match parsed {
             Some((Ok(document), stat)) => {
-                StoredDocument { document, version: stat.version, damaged: false, modified: stat.mtime }
+                let (modified, zxid) = (stat.mtime, stat.mzxid);
+                StoredDocument { document, version: stat.version, damaged: false, modified, zxid }
             }
             Some((Err(error), stat)) => {
                 let known = self.documents.get_mut(&id);
@@ -206,6 +219,21 @@ impl Snapshots {
 }
 
 impl Catalog {
+    /// Whether the registration of a sidecar is marked by `replica` and its document still is the one of this zxid, with
+    /// no parts beside it; and whether nothing has changed since `availability` in which interfaces have providers.
+    pub fn stands_as(&self, registrant: &Registrant, replica: &ReplicaId, zxid: i64, availability: u64) -> bool {
+        let Registrant::Sidecar(sidecar) = registrant else { return false };
+        let state = self.state.read();
+        state.availability() == availability
+            && state.snapshots.is_whole_since(sidecar, zxid)
+            && state.leases.marks(registrant).is_some_and(|marks| marks.contains(replica))
+    }
+
+    /// A number that grows whenever an interface gets its first provider or loses its last one.
+    pub fn availability(&self) -> u64 {
+        self.state.read().availability()
+    }
+
     /// Whether the document of a sidecar was lost since the last call of [`Catalog::take_losses`].
     pub fn is_lost_again(&self, sidecar: &SidecarId) -> bool {
         let is_its = |loss: &Loss| matches!(loss, Loss::Snapshot(id, _) if id == sidecar);

@@ -80,6 +80,7 @@ impl State {
                 let lost = self.nodes.provider(&mut self.services, metrics, &interface, &name, state);
                 let after = self.shown(&interface, &name);
                 if was_provided != self.nodes.has_provider_at(&interface) {
+                    self.nodes.availability += 1;
                     let changed = interface.clone();
                     self.note_news(|| News::Interface(changed));
                 }
@@ -160,6 +161,11 @@ impl State {
         if let Some((_, stat)) = state.filter(|_| !known) {
             self.unreadable.insert(path.to_owned(), stat.version);
         }
+    }
+
+    /// A number that grows whenever an interface gets its first provider or loses its last one.
+    pub fn availability(&self) -> u64 {
+        self.nodes.availability + self.offers.availability
     }
 
     /// Every path that is believed to exist.

@@ -138,6 +138,7 @@ fn check_dialects(config: &Config) -> Checked {
     within("mosn.export_port", config.mosn.export_port, 1..=u16::MAX, "as a port")?;
     lasts("mosn.max_wait", config.mosn.max_wait, SECOND..=10 * MINUTE)?;
     within("mosn.max_waiting", config.mosn.max_waiting, 0..=1_000_000, "requests")?;
+    within("mosn.max_repeat_memory", config.mosn.max_repeat_memory, 0..=16 * 1024 * MIB, "bytes")?;
     let servicecomb = &config.servicecomb;
     within("servicecomb.max_body", servicecomb.max_body, KIB..=64 * MIB, "bytes")?;
     within("servicecomb.max_instance_body", servicecomb.max_instance_body, 256..=MIB, "bytes")?;

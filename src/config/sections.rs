@@ -159,6 +159,9 @@ pub struct Mosn {
     /// Requests that are kept waiting at one time, 0 to 1,000,000.
     #[serde(deserialize_with = "values::whole")]
     pub max_waiting: usize,
+    /// Memory for what unchanged snapshots are known by, 0 to 16 GiB, in bytes.
+    #[serde(deserialize_with = "values::whole")]
+    pub max_repeat_memory: usize,
 }
 
 /// `[servicecomb]`: rules for the v4 API.

@@ -80,6 +80,7 @@ fn the_defaults_are_the_ones_that_are_promised() {
             export_port: 20_882,
             max_wait: Duration::from_secs(60),
             max_waiting: 20_000,
+            max_repeat_memory: 128 * 1024 * 1024,
         },
         mass_silence: MassSilence {
             percent: 30,
@@ -250,6 +251,7 @@ fn a_value_that_is_malformed_or_out_of_bounds_is_refused_with_the_name_of_its_ke
         ("mosn.max_wait", "0s"),
         ("mosn.max_wait", "11m"),
         ("mosn.max_waiting", "1000001"),
+        ("mosn.max_repeat_memory", "17179869185"),
         ("servicecomb.max_body", "1"),
         ("servicecomb.max_instance_body", "1"),
         ("servicecomb.max_properties_body", "99999999999999999999"),

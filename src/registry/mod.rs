@@ -20,6 +20,7 @@ mod pauses;
 mod plan;
 mod recorder;
 mod repair;
+mod repeats;
 mod restore;
 mod schemas;
 mod settle;
@@ -49,6 +50,7 @@ use superseded::Superseded;
 pub use brake::BrakeOptions;
 pub use edits::Edit;
 pub use error::RegistryError;
+pub use repeats::Standing;
 pub use sidecars::Synced;
 
 /// Locks for registrations that must not be made twice at the same time.

@@ -9,7 +9,7 @@ use super::clock::unix_millis;
 use super::edits::Edit;
 use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease, plan_snapshot};
 use super::timestamps::{Stamps, forget, superseded};
-use super::{Registry, RegistryError};
+use super::{Registry, RegistryError, Standing};
 use crate::catalog::SnapshotRecord;
 use crate::dubbo::ServiceUrl;
 use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
@@ -27,6 +27,8 @@ pub struct Synced {
     pub report: SnapshotReport,
     /// Whether that is something else than before.
     pub changed: bool,
+    /// What to repeat it by, if it was a repetition already.
+    pub standing: Option<Standing>,
 }
 
 /// What a snapshot is to be.
@@ -63,6 +65,8 @@ struct Planned {
     changed: bool,
     /// Whether old forms of providers stay for a moment.
     supersedes: bool,
+    /// The zxid of the document, if the same snapshot comes to the same again as long as that does not change.
+    stands_since: Option<i64>,
     /// Nothing can be said: the document is gone by somebody else's hand, and is about to be put back.
     is_lost: bool,
 }
@@ -194,8 +198,11 @@ impl Registry {
         if settled.supersedes {
             self.clear_superseded_later(sidecar, settled.version);
         }
+        // Before the report, which may know more.
+        let availability = self.catalog.availability();
         let report = self.snapshot_report(sidecar, &settled.after, settled.version);
-        Ok(Synced { report, changed: settled.changed })
+        let standing = settled.stands_since.map(|zxid| Standing { registrant, zxid, availability });
+        Ok(Synced { report, changed: settled.changed, standing })
     }
 
     fn plan_change(&self, change: Change<'_>) -> Result<Planned, RegistryError> {
@@ -274,7 +281,12 @@ impl Registry {
         };
         let plan = (changed || lease_changes).then_some(plan);
         let version = if changed { version + 1 } else { version };
-        Ok(Planned { plan, after, version, changed, supersedes, is_lost: false })
+        // What stands on the application level also depends on what others write there.
+        let depends_on_others = self.options.application_level || !after.instances.is_empty();
+        let stands_since = record
+            .filter(|_| matches!(wish, Wish::Whole(_)) && !changed && !after.is_empty() && !depends_on_others)
+            .map(|record| record.zxid);
+        Ok(Planned { plan, after, version, changed, supersedes, stands_since, is_lost: false })
     }
 
     /// The old forms of providers that are to stay for a moment beside the new ones: none where that is switched off, or

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,6 +14,8 @@ use super::refusal::Refusal;
 use super::wait::state_token;
 use crate::api::stale_milliseconds;
 use crate::model::SnapshotReport;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 
 /// For how many milliseconds the answer may have been out of date.
 const STALENESS: HeaderName = HeaderName::from_static("x-registry-staleness-ms");
@@ -38,12 +42,37 @@ struct ServiceList<'a> {
     version: u64,
 }
 
-pub(super) fn synced(report: &SnapshotReport) -> HttpResponse {
+/// The answer to a request that went well.
+#[derive(Clone)]
+pub(super) struct Success {
+    body: Bytes,
+    state: Option<HeaderValue>,
+}
+
+impl Success {
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// The response that carries it.
+    pub(super) fn respond(&self) -> HttpResponse {
+        let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(self.body.clone()));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        if let Some(state) = &self.state {
+            headers.insert(ETAG, state.clone());
+        }
+        response
+    }
+}
+
+pub(super) fn synced(report: &SnapshotReport) -> Success {
     success("registry service success", report)
 }
 
 pub(super) fn found(report: &SnapshotReport) -> HttpResponse {
-    success("get service list succ", report)
+    success("get service list succ", report).respond()
 }
 
 /// The status is 200 also for most failures: clients look at `code`.
@@ -70,18 +99,16 @@ pub(super) fn mark_stale(response: &mut HttpResponse, stale_for: Duration) {
     response.headers_mut().insert(STALENESS, stale_milliseconds(stale_for));
 }
 
-fn success(msg: &str, report: &SnapshotReport) -> HttpResponse {
+fn success(msg: &str, report: &SnapshotReport) -> Success {
     let service_list = ServiceList {
         pub_interface_list: &report.provided,
         sub_interface_list: &report.consumed,
         dispatched_interface_list: &report.dispatched,
         version: report.version,
     };
-    let mut response = respond(StatusCode::OK, &Answer { code: 0, msg, service_list });
-    if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", state_token(report))) {
-        response.headers_mut().insert(ETAG, value);
-    }
-    response
+    // Names and numbers can always be written.
+    let body = serde_json::to_vec(&Answer { code: 0, msg, service_list }).unwrap_or_default().into();
+    Success { body, state: HeaderValue::from_str(&format!("\"{}\"", state_token(report))).ok() }
 }
 
 fn failure(status: StatusCode, msg: &str) -> HttpResponse {
@@ -89,7 +116,7 @@ fn failure(status: StatusCode, msg: &str) -> HttpResponse {
 }
 
 pub(super) fn respond(status: StatusCode, answer: &impl Serialize) -> HttpResponse {
-    HttpResponse::build(status).insert_header((CONTENT_TYPE, "application/json;charset=utf-8")).json(answer)
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).json(answer)
 }
 
 #[cfg(test)]
@@ -119,7 +146,7 @@ mod tests {
     #[test]
     fn success_reads_as_clients_know_it() {
         assert_eq!(
-            text(synced(&report(&["a", "b"], &["c", "d"], &[]))),
+            text(synced(&report(&["a", "b"], &["c", "d"], &[])).respond()),
             r#"{"code":0,"msg":"registry service success","service_list":{"pub_interface_list":["a","b"],"sub_interface_list":["c","d"],"version":3}}"#,
         );
     }

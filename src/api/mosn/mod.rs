@@ -13,6 +13,7 @@ mod json;
 mod openapi;
 mod poll;
 mod refusal;
+mod repeats;
 mod snapshot;
 mod sync;
 mod wait;
@@ -25,6 +26,7 @@ use actix_web::{HttpResponse, web};
 
 pub use self::openapi::openapi;
 use self::refusal::Refusal;
+pub use self::repeats::Repeats;
 use super::Gateway;
 use crate::model::SidecarId;
 

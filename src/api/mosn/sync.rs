@@ -4,8 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::poll::{self, Waiter};
 use super::refusal::Refusal;
-use super::{Limits, answer, body, identity, known_of_peer, openapi, snapshot, wait};
+use super::{Limits, Repeats, answer, body, identity, known_of_peer, openapi, snapshot, wait};
 use crate::api::Gateway;
+use crate::api::body::Body;
 use crate::api::middleware;
 use crate::api::peer::PeerPolicy;
 use crate::model::{SidecarId, SnapshotReport};
@@ -31,12 +32,24 @@ pub(super) async fn sync(
     gateway: web::Data<Gateway>,
     policy: web::Data<PeerPolicy>,
     limits: web::Data<Limits>,
+    repeats: web::Data<Repeats>,
 ) -> HttpResponse {
     let peer = policy.peer_of(&request);
-    match apply(&request, payload, &gateway, &peer, &limits).await {
-        Ok(synced) => answer::synced(&synced.report),
-        Err(refusal) => refused(&peer, &refusal),
-    }
+    let outcome = async {
+        let sent = Sent::receive(&request, payload, &peer, &limits).await?;
+        let key = repeats.key(sent.named.as_ref().map(SidecarId::as_str), &peer, &sent.body);
+        if let Some(answer) = repeats.answer(key, &gateway.registry) {
+            return Ok(answer);
+        }
+        let synced = sent.apply(&gateway, &limits).await?;
+        let answer = answer::synced(&synced.report);
+        let response = answer.respond();
+        if let Some(standing) = synced.standing {
+            repeats.remember(key, standing, answer);
+        }
+        Ok(response)
+    };
+    outcome.await.unwrap_or_else(|refusal| refused(&peer, &refusal))
 }
 
 /// The same for who asks to be kept waiting afterwards. Apart from the other, so that what a sync needs is not kept for
@@ -53,9 +66,12 @@ pub(super) async fn sync_and_wait(
         Ok(wait) => wait,
         Err(refusal) => return refused(&peer, &refusal),
     };
-    let synced = Box::pin(apply(&request, payload, &gateway, &peer, &limits)).await;
-    let outcome = match (synced, wait) {
-        (Ok(Synced { report, changed: false }), Some(wait)) => {
+    let synced = async {
+        let sent = Sent::receive(&request, payload, &peer, &limits).await?;
+        sent.apply(&gateway, &limits).await
+    };
+    let outcome = match (Box::pin(synced).await, wait) {
+        (Ok(Synced { report, changed: false, .. }), Some(wait)) => {
             middleware::leave(&request);
             let sidecar = report.registrant.clone();
             poll::hold(&gateway, &limits, &sidecar, Waiter::Sidecar, &wait, report).await
@@ -63,7 +79,7 @@ pub(super) async fn sync_and_wait(
         (synced, _) => synced.map(|synced| synced.report),
     };
     match outcome {
-        Ok(report) => answer::synced(&report),
+        Ok(report) => answer::synced(&report).respond(),
         Err(refusal) => refused(&peer, &refusal),
     }
 }
@@ -143,22 +159,36 @@ pub(super) async fn sync_get(
     get(request, gateway, policy, limits).await
 }
 
-async fn apply(
-    request: &HttpRequest,
-    payload: web::Payload,
-    gateway: &Gateway,
-    peer: &str,
-    limits: &Limits,
-) -> Result<Synced, Refusal> {
-    let named = identity::named(request)?;
-    let body = body::read(request, payload, limits).await?;
-    let (snapshot, claim) = snapshot::read(&body, peer, limits)?;
-    let registrant = match named {
-        Some(registrant) => registrant,
-        None if snapshot.is_empty() => identity::of_peer(peer, known_of_peer(gateway, peer))?,
-        None => claim.registrant(peer)?,
-    };
-    Ok(gateway.registry.sync(&registrant, peer, snapshot).await?)
+/// A snapshot as it was sent.
+struct Sent<'p> {
+    /// Whose it is, if the header says so.
+    named: Option<SidecarId>,
+    peer: &'p str,
+    body: Body,
+}
+
+impl<'p> Sent<'p> {
+    async fn receive(
+        request: &HttpRequest,
+        payload: web::Payload,
+        peer: &'p str,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        let named = identity::named(request)?;
+        let body = body::read(request, payload, limits).await?;
+        Ok(Self { named, peer, body })
+    }
+
+    async fn apply(self, gateway: &Gateway, limits: &Limits) -> Result<Synced, Refusal> {
+        let Self { named, peer, body } = self;
+        let (snapshot, claim) = snapshot::read(&body, peer, limits)?;
+        let registrant = match named {
+            Some(registrant) => registrant,
+            None if snapshot.is_empty() => identity::of_peer(peer, known_of_peer(gateway, peer))?,
+            None => claim.registrant(peer)?,
+        };
+        Ok(gateway.registry.sync(&registrant, peer, snapshot).await?)
+    }
 }
 
 /// Why there is nothing to tell of a sidecar.
