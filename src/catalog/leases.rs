@@ -123,6 +123,11 @@ impl Catalog {
         self.state.read().leases.marks(registrant).cloned()
     }
 
+    /// Whether a registrant has a lease.
+    pub fn has_lease(&self, registrant: &Registrant) -> bool {
+        self.state.read().leases.get(registrant).is_some()
+    }
+
     /// The zxid of the creation of the lease of a registrant; `None` without a lease.
     pub fn lease_created(&self, registrant: &Registrant) -> Option<i64> {
         self.state.read().leases.get(registrant).map(|lease| lease.created)

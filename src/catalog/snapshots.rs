@@ -221,7 +221,13 @@ impl Snapshots {
 impl Catalog {
     /// Whether the registration of a sidecar is marked by `replica` and its document still is the one of this zxid, with
     /// no parts beside it; and whether nothing has changed since `availability` in which interfaces have providers.
-    pub fn stands_as(&self, registrant: &Registrant, replica: &ReplicaId, zxid: i64, availability: u64) -> bool {
+    pub fn stands_as(
+        &self,
+        registrant: &Registrant,
+        replica: &ReplicaId,
+        zxid: i64,
+        availability: u64,
+    ) -> bool {
         let Registrant::Sidecar(sidecar) = registrant else { return false };
         let state = self.state.read();
         state.availability() == availability

@@ -21,6 +21,10 @@ use crate::telemetry::Readiness;
 
 /// How often silence is looked for.
 const TICK: Duration = Duration::from_millis(250);
+/// A look may take one part in so many of the time: with very many leases it comes less often.
+const SHARE: u32 = 10;
+/// How often it is looked whom to forget.
+const FORGETTING: Duration = Duration::from_secs(15);
 /// Registrations that are taken down or marked at once.
 const CHANGES_IN_FLIGHT: usize = 32;
 /// What is remembered of somebody without a lease: a refused sync, for example.
@@ -81,12 +85,18 @@ impl Registry {
     /// Looks for silence until the process ends.
     pub(super) async fn watch_leases(&self) {
         let mut noticed = HashMap::new();
+        let mut pause = TICK;
+        let mut forgot = Instant::now();
         loop {
-            sleep(TICK).await;
-            // Also while ZooKeeper is away: what was heard from strangers must not pile up.
-            self.hearing.forget(|registrant, last| {
-                self.catalog.marks(registrant).is_some() || last.is_some_and(|last| last.elapsed() < MEMORY)
-            });
+            sleep(pause).await;
+            pause = TICK;
+            if forgot.elapsed() >= FORGETTING {
+                forgot = Instant::now();
+                // Also while ZooKeeper is away: what was heard from strangers must not pile up.
+                self.hearing.forget(|registrant, last| {
+                    last.is_some_and(|last| last.elapsed() < MEMORY) || self.catalog.has_lease(registrant)
+                });
+            }
             let (Some(replica), Some(following)) =
                 (self.replica_in_touch().ok(), self.catalog.following_since())
             else {
@@ -94,7 +104,9 @@ impl Registry {
                 continue;
             };
             let listening = following.max(*self.listening.lock());
+            let began = Instant::now();
             let mut work = self.look(&replica, lease_now(), listening, &mut noticed);
+            pause = pause.max(began.elapsed() * SHARE);
             if self.judge_silence(work.to_lapse.len(), work.kept) == Verdict::Hold {
                 work.to_lapse.clear();
             }

@@ -27,11 +27,6 @@ impl Registry {
         self.catalog.stale_for().is_none()
             && !self.has_stood_still()
             && !ear.is_lapsing()
-            && self.catalog.stands_as(
-                registrant,
-                &connection.replica,
-                standing.zxid,
-                standing.availability,
-            )
+            && self.catalog.stands_as(registrant, &connection.replica, standing.zxid, standing.availability)
     }
 }

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub zk_sessions_expired: IntCounter,
     /// `zoogate_zk_operations_total{op,outcome}`
     pub zk_operations: IntCounterVec,
+    /// `zoogate_zk_changes_total`
+    pub zk_changes: IntCounter,
     /// `zoogate_zk_operation_duration_seconds{op}`
     pub zk_duration: HistogramVec,
     /// `zoogate_mirror_instances`
@@ -111,6 +113,11 @@ impl Metrics {
                 &registry,
                 "zk_sessions_expired_total",
                 "ZooKeeper sessions lost to expiry.",
+            )?,
+            zk_changes: counter(
+                &registry,
+                "zk_changes_total",
+                "Changes sent to ZooKeeper; those that share a transaction count each.",
             )?,
             zk_operations: counters(
                 &registry,

@@ -9,17 +9,14 @@ use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use tokio::time::timeout;
-use zookeeper_client::{
-    Acl, Acls, Client, CreateMode, Error, MultiReadResult, MultiWriteError, Permission, SessionState,
-};
+use zookeeper_client::{Client, CreateMode, Error, MultiReadResult, SessionState};
 
 use super::change::Stat;
 use super::gate::Gate;
 use super::layout::{Layout, parent};
-use super::options::AccessControl;
+use super::shared::{Sender, Shared, cause_of, outcome_name, unknown};
 use super::transaction::{Cause, CommitError, Operation, Transaction};
 use crate::model::ReplicaId;
-use crate::telemetry::Metrics;
 
 /// How many folders are remembered as existing. Past it the memory starts anew; forgetting costs a look-up.
 const MAX_KNOWN_FOLDERS: usize = 200_000;
@@ -27,24 +24,20 @@ const MAX_KNOWN_FOLDERS: usize = 200_000;
 /// Folders that are made at once.
 const FOLDERS_IN_FLIGHT: usize = 64;
 
-/// Who authenticates like the gateway may do everything; anybody may read, as consumers and operators must.
-static CREATOR_WRITES: [Acl; 2] =
-    [Acl::new_const(Permission::ALL, "auth", ""), Acl::new_const(Permission::READ, "world", "anyone")];
-
 /// One ZooKeeper session.
 pub struct Connection {
     pub(super) client: Client,
     /// The name of this replica for the length of this session.
     pub replica: ReplicaId,
     layout: Layout,
-    acl: AccessControl,
     deadline: Duration,
     gate: Arc<Gate>,
+    shared: Shared,
+    sender: Arc<Sender>,
     /// Bytes that the chroot adds to every path.
     pub chroot_bytes: usize,
     /// Folders that exist: they are never deleted, so seeing one once is enough.
     folders: Mutex<HashSet<String>>,
-    metrics: Arc<Metrics>,
 }
 
 /// One result of [`Connection::read`].
@@ -60,26 +53,20 @@ pub(super) enum Read {
 }
 
 impl Connection {
-    pub(super) fn new(
-        client: Client,
-        replica: ReplicaId,
-        layout: Layout,
-        acl: AccessControl,
-        deadline: Duration,
-        gate: Arc<Gate>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(super) fn new(replica: ReplicaId, layout: Layout, gate: Arc<Gate>, sender: Sender) -> Self {
+        let client = sender.client.clone();
         let chroot_bytes = if client.path() == "/" { 0 } else { client.path().len() };
+        let sender = Arc::new(sender);
         Self {
             client,
             replica,
             layout,
-            acl,
-            deadline,
+            deadline: sender.deadline,
             gate,
+            shared: Shared::start(sender.clone()),
+            sender,
             chroot_bytes,
             folders: Mutex::default(),
-            metrics,
         }
     }
 
@@ -104,14 +91,17 @@ impl Connection {
                 CommitError::NotConnected if index > 0 => {
                     CommitError::Unknown("the connection was lost before all of it was sent".into())
                 }
+                CommitError::Busy if index > 0 => {
+                    CommitError::Unknown("not all of it could be sent in time".into())
+                }
                 error => error,
             })?;
         }
         Ok(())
     }
 
-    /// Carries out `transaction` at once, after making sure that the folders of what it creates exist: for what this
-    /// replica does of its own accord, a few at a time, and must not be kept from by a crowd of requests.
+    /// Carries out `transaction`, after making sure that the folders of what it creates exist. Those of the gate's crowd
+    /// that wait for their turn do not come before it: what this replica does of its own accord must not be kept from.
     ///
     /// # Errors
     /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.
@@ -140,53 +130,24 @@ impl Connection {
     }
 
     async fn try_commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
-        if !self.is_usable() {
-            return Err(CommitError::NotConnected);
-        }
-        let options = CreateMode::Persistent.with_acls(self.acls());
-        let mut writer = self.client.new_multi_writer();
-        for operation in &transaction.operations {
-            match operation {
-                Operation::Create { path, data } => writer.add_create(path, data.as_bytes(), &options),
-                Operation::Set { path, data, version } => {
-                    writer.add_set_data(path, data.as_bytes(), (*version >= 0).then_some(*version))
-                }
-                Operation::Delete { path, version } => {
-                    writer.add_delete(path, (*version >= 0).then_some(*version))
-                }
-                Operation::Check { path, version } => writer.add_check_version(path, *version),
-            }
-            .map_err(|error| failed(operation.path(), error))?;
-        }
-        let started = Instant::now();
-        let outcome = timeout(self.deadline, writer.commit()).await;
-        self.count("multi", started, outcome_name(&outcome));
-        match outcome {
-            Err(_) => Err(CommitError::Unknown(format!("no reply within {:?}", self.deadline))),
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(MultiWriteError::OperationFailed { index, source })) => {
-                let path = transaction.operations.get(index).map_or("", Operation::path);
-                Err(failed(path, source))
-            }
-            Ok(Err(MultiWriteError::RequestFailed { source })) => Err(unknown(source)),
-        }
+        self.shared.commit(transaction.clone()).await
     }
 
     /// Creates what is missing of a folder's path.
     pub(super) async fn make_folder(&self, path: &str) -> Result<(), Error> {
-        let options = CreateMode::Persistent.with_acls(self.acls());
+        let options = CreateMode::Persistent.with_acls(self.sender.acls());
         let started = Instant::now();
         let outcome = timeout(self.deadline, self.client.mkdir(path, &options)).await;
-        self.count("mkdir", started, outcome_name(&outcome));
+        self.sender.count("mkdir", started, outcome_name(&outcome));
         outcome.unwrap_or(Err(Error::Timeout))
     }
 
     /// Creates the ephemeral znode of this replica.
     pub(super) async fn announce(&self, path: &str, data: &str) -> Result<(), Error> {
-        let options = CreateMode::Ephemeral.with_acls(self.acls());
+        let options = CreateMode::Ephemeral.with_acls(self.sender.acls());
         let started = Instant::now();
         let outcome = timeout(self.deadline, self.client.create(path, data.as_bytes(), &options)).await;
-        self.count("create", started, outcome_name(&outcome));
+        self.sender.count("create", started, outcome_name(&outcome));
         match outcome {
             Err(_) => Err(Error::Timeout),
             Ok(Err(error)) if error != Error::NodeExists => Err(error),
@@ -227,7 +188,7 @@ impl Connection {
         }
         let started = Instant::now();
         let outcome = timeout(self.deadline, reader.commit()).await;
-        self.count("multi_read", started, outcome_name(&outcome));
+        self.sender.count("multi_read", started, outcome_name(&outcome));
         let mut results = outcome.unwrap_or(Err(Error::Timeout))?.into_iter();
         let reads = sent.into_iter().map(|sent| {
             if !sent {
@@ -269,7 +230,7 @@ impl Connection {
     pub(super) async fn sync(&self, path: &str) -> Result<(), Error> {
         let started = Instant::now();
         let outcome = timeout(self.deadline, self.client.sync(path)).await;
-        self.count("sync", started, outcome_name(&outcome));
+        self.sender.count("sync", started, outcome_name(&outcome));
         outcome.unwrap_or(Err(Error::Timeout))
     }
 
@@ -317,18 +278,6 @@ impl Connection {
     fn forget_folder(&self, path: &str) -> bool {
         self.folders.lock().remove(parent(path))
     }
-
-    fn acls(&self) -> Acls<'static> {
-        match self.acl {
-            AccessControl::Open => Acls::anyone_all(),
-            AccessControl::Creator => Acls::new(&CREATOR_WRITES),
-        }
-    }
-
-    fn count(&self, operation: &str, started: Instant, outcome: &str) {
-        self.metrics.zk_operations.with_label_values(&[operation, outcome]).inc();
-        self.metrics.zk_duration.with_label_values(&[operation]).observe(started.elapsed().as_secs_f64());
-    }
 }
 
 fn creations(transaction: &Transaction) -> impl Iterator<Item = &str> {
@@ -342,30 +291,8 @@ fn creates(transaction: &Transaction, path: &str) -> bool {
     creations(transaction).any(|created| created == path)
 }
 
-fn outcome_name<T, E, D>(outcome: &Result<Result<T, E>, D>) -> &'static str {
-    match outcome {
-        Ok(Ok(_)) => "ok",
-        Ok(Err(_)) => "error",
-        Err(_) => "timeout",
-    }
-}
-
 fn failed(path: &str, error: Error) -> CommitError {
-    let cause = match error {
-        Error::NoNode => Cause::NoNode,
-        Error::NodeExists => Cause::NodeExists,
-        Error::BadVersion => Cause::BadVersion,
-        Error::NotEmpty => Cause::NotEmpty,
-        other => Cause::Other(other.to_string()),
-    };
-    CommitError::Failed { path: path.to_owned(), cause }
-}
-
-fn unknown(error: Error) -> CommitError {
-    match error {
-        Error::SessionExpired | Error::ClientClosed | Error::NoHosts => CommitError::NotConnected,
-        error => CommitError::Unknown(error.to_string()),
-    }
+    CommitError::Failed { path: path.to_owned(), cause: cause_of(error) }
 }
 
 /// A folder that could not be made: only a refusal is certain not to be mended by trying again.

@@ -12,6 +12,7 @@ mod layout;
 mod load;
 mod options;
 mod session;
+mod shared;
 mod transaction;
 mod watches;
 #[cfg(feature = "failpoints")]

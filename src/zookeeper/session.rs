@@ -18,6 +18,7 @@ use super::feed::{self, End};
 use super::gate::Gate;
 use super::layout::{Layout, parent};
 use super::options::Options;
+use super::shared::Sender;
 use super::transaction::CommitError;
 use crate::background::spawn_vital;
 use crate::model::ReplicaId;
@@ -203,15 +204,15 @@ impl ZooKeeper {
             }
         };
         let held = Previous { session: client.session().clone(), replica: replica.clone() };
-        let connection = Arc::new(Connection::new(
+        let sender = Sender {
             client,
-            replica,
-            self.layout.clone(),
-            self.options.acl,
-            self.options.operation_timeout,
-            self.gate.clone(),
-            self.metrics.clone(),
-        ));
+            acl: self.options.acl,
+            deadline: self.options.operation_timeout,
+            patience: self.options.max_queue_time,
+            metrics: self.metrics.clone(),
+        };
+        let connection = Connection::new(replica, self.layout.clone(), self.gate.clone(), sender);
+        let connection = Arc::new(connection);
         self.prepare(&connection).await?;
         *previous = Some(held);
         self.replica.store(Some(Arc::new(connection.replica.clone())));

@@ -1,0 +1,329 @@
+//! Changes that come at the same time share a transaction: each costs ZooKeeper its own steps then, and not a round of
+//! log, vote and reply as well. A few transactions are under way at a time; what comes meanwhile goes with the next.
+//!
+//! None of them notices the others. When a step fails, nothing of the transaction was done: the change whose step it was is
+//! told so, and the others are sent again, each alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use zookeeper_client::{
+    Acl, Acls, Client, CreateMode, Error, MultiWriteError, MultiWriter, Permission, SessionState,
+};
+
+use super::options::AccessControl;
+use super::transaction::{Cause, CommitError, Operation, Transaction};
+use crate::background::spawn_vital;
+use crate::telemetry::Metrics;
+
+/// Transactions under way at a time. With fewer the servers idle between two, with more each is shared by fewer.
+const UNDER_WAY: usize = 4;
+/// Steps that one transaction is shared up to: past a few hundred the cost of a step falls no further, while whoever
+/// comes next waits longer.
+const STEPS: usize = 300;
+/// Bytes likewise: the servers hold a transaction several times while they work on it.
+const BYTES: usize = 128 * 1024;
+/// Changes that wait to be sent; those of requests are bounded by the gate already.
+const WAITING: usize = 1 << 17;
+
+/// Who authenticates like the gateway may do everything; anybody may read, as consumers and operators must.
+static CREATOR_WRITES: [Acl; 2] =
+    [Acl::new_const(Permission::ALL, "auth", ""), Acl::new_const(Permission::READ, "world", "anyone")];
+
+/// What a transaction is sent with.
+pub(super) struct Sender {
+    /// The session.
+    pub client: Client,
+    /// What is created is under this control.
+    pub acl: AccessControl,
+    /// The longest that one transaction may take before its outcome is unknown.
+    pub deadline: Duration,
+    /// The longest that a change may wait until it is sent.
+    pub patience: Duration,
+    /// Where operations are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Where changes meet.
+pub(super) struct Shared {
+    members: mpsc::Sender<Member>,
+    patience: Duration,
+}
+
+/// A change on its way into a transaction.
+struct Member {
+    transaction: Transaction,
+    bytes: usize,
+    /// Set by whoever is first: the one who sends it, or its owner, who has waited for too long.
+    taken: Arc<AtomicBool>,
+    sent: Option<oneshot::Sender<()>>,
+    outcome: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// How a transaction of several changes failed.
+enum Failure {
+    /// This step could not be done.
+    Step(usize, Cause),
+    /// All of it.
+    Whole(CommitError),
+}
+
+impl Shared {
+    /// Starts sending, for as long as what is returned lives.
+    pub fn start(sender: Arc<Sender>) -> Self {
+        let (members, receiver) = mpsc::channel(WAITING);
+        let patience = sender.patience;
+        spawn_vital("sends changes", send_all(sender, receiver));
+        Self { members, patience }
+    }
+
+    /// Carries `transaction` out. Whoever drops this before it was sent has it not sent.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; it is busy when it could not be sent in time.
+    pub async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+        let bytes = transaction.wire_bytes(0);
+        let taken = Arc::new(AtomicBool::new(false));
+        let ((sent, is_sent), (outcome, ended)) = (oneshot::channel(), oneshot::channel());
+        let member = Member { transaction, bytes, taken: taken.clone(), sent: Some(sent), outcome };
+        self.members.try_send(member).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommitError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CommitError::NotConnected,
+        })?;
+        if timeout(self.patience, is_sent).await.is_err() && !taken.swap(true, Ordering::AcqRel) {
+            return Err(CommitError::Busy);
+        }
+        ended.await.unwrap_or_else(|_| Err(CommitError::Unknown("it was given up".into())))
+    }
+}
+
+async fn send_all(sender: Arc<Sender>, mut members: mpsc::Receiver<Member>) {
+    let mut waiting = VecDeque::new();
+    let mut under_way = FuturesUnordered::new();
+    let mut is_open = true;
+    while is_open || !under_way.is_empty() {
+        while under_way.len() < UNDER_WAY {
+            let together = take(&mut waiting);
+            if together.is_empty() {
+                break;
+            }
+            let sender = sender.clone();
+            under_way.push(async move { sender.send(together).await });
+        }
+        tokio::select! {
+            member = members.recv(), if is_open => {
+                is_open = member.is_some();
+                waiting.extend(member);
+                while let Ok(member) = members.try_recv() {
+                    waiting.push_back(member);
+                }
+            }
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+        }
+    }
+}
+
+/// What goes into the next transaction, in the order in which it came.
+fn take(waiting: &mut VecDeque<Member>) -> Vec<Member> {
+    let mut together: Vec<Member> = Vec::new();
+    let (mut steps, mut bytes) = (0, 0);
+    while let Some(next) = waiting.front() {
+        steps += next.transaction.operations.len();
+        bytes += next.bytes;
+        if !together.is_empty() && (steps > STEPS || bytes > BYTES) {
+            break;
+        }
+        // Nobody waits for it any more, or its owner has just given it up.
+        let is_over =
+            |member: &Member| member.outcome.is_closed() || member.taken.swap(true, Ordering::AcqRel);
+        together.extend(waiting.pop_front().filter(|member| !is_over(member)));
+    }
+    together
+}
+
+impl Sender {
+    /// Sends `members` as one transaction, and tells each what came of it.
+    async fn send(&self, mut members: Vec<Member>) {
+        for sent in members.iter_mut().filter_map(|member| member.sent.take()) {
+            // Whoever does not listen has gone.
+            let _ = sent.send(());
+        }
+        let transactions: Vec<&Transaction> = members.iter().map(|member| &member.transaction).collect();
+        match self.transact(&transactions).await {
+            Err(Failure::Step(step, cause)) => {
+                let mut first = 0;
+                let failed = members.iter().position(|member| {
+                    first += member.transaction.operations.len();
+                    step < first
+                });
+                // There is always one: the step is one of theirs.
+                let failed = members.remove(failed.unwrap_or_default());
+                let begin = first - failed.transaction.operations.len();
+                let path = failed.transaction.operations.get(step - begin).map_or("", Operation::path);
+                let path = path.to_owned();
+                let _ = failed.outcome.send(Err(CommitError::Failed { path, cause }));
+                join_all(members.into_iter().map(|member| async move {
+                    let outcome = self.commit(&member.transaction).await;
+                    let _ = member.outcome.send(outcome);
+                }))
+                .await;
+            }
+            outcome => {
+                let outcome = outcome.map_err(Failure::into_error);
+                for member in members {
+                    let _ = member.outcome.send(outcome.clone());
+                }
+            }
+        }
+    }
+
+    /// Sends one transaction by itself, at once.
+    pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
+        self.transact(&[transaction]).await.map_err(|failure| match failure {
+            Failure::Step(step, cause) => {
+                let path = transaction.operations.get(step).map_or("", Operation::path).to_owned();
+                CommitError::Failed { path, cause }
+            }
+            Failure::Whole(error) => error,
+        })
+    }
+
+    async fn transact(&self, transactions: &[&Transaction]) -> Result<(), Failure> {
+        if self.client.state() != SessionState::SyncConnected {
+            return Err(Failure::Whole(CommitError::NotConnected));
+        }
+        let options = CreateMode::Persistent.with_acls(self.acls());
+        let mut writer = self.client.new_multi_writer();
+        let operations = transactions.iter().flat_map(|transaction| &transaction.operations);
+        for (step, operation) in operations.enumerate() {
+            let added = match operation {
+                Operation::Create { path, data } => writer.add_create(path, data.as_bytes(), &options),
+                Operation::Set { path, data, version } => {
+                    writer.add_set_data(path, data.as_bytes(), (*version >= 0).then_some(*version))
+                }
+                Operation::Delete { path, version } => {
+                    writer.add_delete(path, (*version >= 0).then_some(*version))
+                }
+                Operation::Check { path, version } => writer.add_check_version(path, *version),
+            };
+            added.map_err(|error| Failure::Step(step, cause_of(error)))?;
+        }
+        self.commit_written(writer, transactions.len()).await
+    }
+
+    async fn commit_written(&self, mut writer: MultiWriter<'_>, changes: usize) -> Result<(), Failure> {
+        let started = Instant::now();
+        let outcome = timeout(self.deadline, writer.commit()).await;
+        self.metrics.zk_changes.inc_by(changes as u64);
+        self.count("multi", started, outcome_name(&outcome));
+        match outcome {
+            Err(_) => Err(CommitError::Unknown(format!("no reply within {:?}", self.deadline))),
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(MultiWriteError::OperationFailed { index, source })) => {
+                return Err(Failure::Step(index, cause_of(source)));
+            }
+            Ok(Err(MultiWriteError::RequestFailed { source })) => Err(unknown(source)),
+        }
+        .map_err(Failure::Whole)
+    }
+
+    /// The access control list of what is created.
+    pub fn acls(&self) -> Acls<'static> {
+        match self.acl {
+            AccessControl::Open => Acls::anyone_all(),
+            AccessControl::Creator => Acls::new(&CREATOR_WRITES),
+        }
+    }
+
+    /// Counts an operation.
+    pub fn count(&self, operation: &str, started: Instant, outcome: &str) {
+        self.metrics.zk_operations.with_label_values(&[operation, outcome]).inc();
+        self.metrics.zk_duration.with_label_values(&[operation]).observe(started.elapsed().as_secs_f64());
+    }
+}
+
+impl Failure {
+    fn into_error(self) -> CommitError {
+        match self {
+            Self::Whole(error) => error,
+            Self::Step(_, cause) => CommitError::Failed { path: String::new(), cause },
+        }
+    }
+}
+
+/// The `outcome` label of an operation with a deadline.
+pub(super) fn outcome_name<T, E, D>(outcome: &Result<Result<T, E>, D>) -> &'static str {
+    match outcome {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(_)) => "error",
+        Err(_) => "timeout",
+    }
+}
+
+/// Why a step could not be done.
+pub(super) fn cause_of(error: Error) -> Cause {
+    match error {
+        Error::NoNode => Cause::NoNode,
+        Error::NodeExists => Cause::NodeExists,
+        Error::BadVersion => Cause::BadVersion,
+        Error::NotEmpty => Cause::NotEmpty,
+        other => Cause::Other(other.to_string()),
+    }
+}
+
+/// What to say of a request that got no answer.
+pub(super) fn unknown(error: Error) -> CommitError {
+    match error {
+        Error::SessionExpired | Error::ClientClosed | Error::NoHosts => CommitError::NotConnected,
+        error => CommitError::Unknown(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(steps: usize, bytes: usize) -> (Member, oneshot::Receiver<Result<(), CommitError>>) {
+        let mut transaction = Transaction::default();
+        (0..steps).for_each(|step| transaction.check(format!("/{step}"), 0));
+        let (outcome, ended) = oneshot::channel();
+        let (taken, sent) = (Arc::new(AtomicBool::new(false)), None);
+        (Member { transaction, bytes, taken, sent, outcome }, ended)
+    }
+
+    fn sizes(waiting: &mut VecDeque<Member>) -> Vec<usize> {
+        take(waiting).iter().map(|member| member.transaction.operations.len()).collect()
+    }
+
+    #[test]
+    fn a_transaction_is_shared_by_as_many_as_fit_in_the_order_in_which_they_came() {
+        let (members, _ended): (VecDeque<_>, Vec<_>) =
+            [STEPS - 9, 5, 4, 1, STEPS + 1, 2].map(|steps| member(steps, 10)).into_iter().unzip();
+        let mut waiting = members;
+        assert_eq!(sizes(&mut waiting), [STEPS - 9, 5, 4]);
+        assert_eq!(sizes(&mut waiting), [1]);
+        assert_eq!(sizes(&mut waiting), [STEPS + 1]);
+        assert_eq!(sizes(&mut waiting), [2]);
+        assert!(sizes(&mut waiting).is_empty());
+        let (members, _ended): (VecDeque<_>, Vec<_>) =
+            [BYTES - 1, 1, 1].map(|bytes| member(1, bytes)).into_iter().unzip();
+        let mut waiting = members;
+        assert_eq!((sizes(&mut waiting).len(), sizes(&mut waiting).len()), (2, 1));
+    }
+
+    #[test]
+    fn whoever_has_gone_or_given_up_is_left_out() {
+        let ((gone, ended), (given_up, _ended)) = (member(1, 1), member(2, 1));
+        drop(ended);
+        assert!(!given_up.taken.swap(true, Ordering::AcqRel));
+        let (stays, _stays_ended) = member(3, 1);
+        let mut waiting = VecDeque::from([gone, given_up, stays]);
+        assert_eq!(sizes(&mut waiting), [3]);
+    }
+}
