@@ -226,10 +226,17 @@ impl Connection {
         data.collect()
     }
 
+    /// Asks the server to catch up with the leader, and does not wait for it.
+    pub(super) fn send_sync(&self, path: &str) {
+        drop(self.sender.after_sending(|| self.client.sync(path)));
+    }
+
     /// Asks the server to catch up with the leader. Requests sent after it see everything committed before it.
     pub(super) async fn sync(&self, path: &str) -> Result<(), Error> {
         let started = Instant::now();
-        let outcome = timeout(self.deadline, self.client.sync(path)).await;
+        // Whoever waits for it must not meet a change afterwards that was given up before.
+        let reply = self.sender.after_sending(|| self.client.sync(path));
+        let outcome = timeout(self.deadline, reply).await;
         self.sender.count("sync", started, outcome_name(&outcome));
         outcome.unwrap_or(Err(Error::Timeout))
     }

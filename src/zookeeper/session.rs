@@ -210,6 +210,7 @@ impl ZooKeeper {
             deadline: self.options.operation_timeout,
             patience: self.options.max_queue_time,
             metrics: self.metrics.clone(),
+            sending: Mutex::default(),
         };
         let connection = Connection::new(replica, self.layout.clone(), self.gate.clone(), sender);
         let connection = Arc::new(connection);

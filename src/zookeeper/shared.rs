@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all, ready};
 use futures::stream::{FuturesUnordered, StreamExt};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use zookeeper_client::{
-    Acl, Acls, Client, CreateMode, Error, MultiWriteError, MultiWriter, Permission, SessionState,
-};
+use zookeeper_client::{Acl, Acls, Client, CreateMode, Error, MultiWriteError, Permission, SessionState};
 
 use super::options::AccessControl;
 use super::transaction::{Cause, CommitError, Operation, Transaction};
@@ -48,6 +48,8 @@ pub(super) struct Sender {
     pub patience: Duration,
     /// Where operations are counted.
     pub metrics: Arc<Metrics>,
+    /// Held while it is decided what goes into a transaction and that is sent.
+    pub sending: Mutex<()>,
 }
 
 /// Where changes meet.
@@ -104,17 +106,14 @@ impl Shared {
 }
 
 async fn send_all(sender: Arc<Sender>, mut members: mpsc::Receiver<Member>) {
+    let sender = &*sender;
     let mut waiting = VecDeque::new();
     let mut under_way = FuturesUnordered::new();
     let mut is_open = true;
     while is_open || !under_way.is_empty() {
-        while under_way.len() < UNDER_WAY {
-            let together = take(&mut waiting);
-            if together.is_empty() {
-                break;
-            }
-            let sender = sender.clone();
-            under_way.push(async move { sender.send(together).await });
+        while under_way.len() < UNDER_WAY && !waiting.is_empty() {
+            let (together, reply) = sender.begin(|| take(&mut waiting));
+            under_way.push(sender.finish(together, reply));
         }
         tokio::select! {
             member = members.recv(), if is_open => {
@@ -147,60 +146,74 @@ fn take(waiting: &mut VecDeque<Member>) -> Vec<Member> {
     together
 }
 
+/// The reply to a transaction that was sent.
+type Reply<'s> = BoxFuture<'s, Result<(), Failure>>;
+
 impl Sender {
-    /// Sends `members` as one transaction, and tells each what came of it.
-    async fn send(&self, mut members: Vec<Member>) {
+    /// Sends what `choose` answers as one transaction. Whoever gives up and then asks the server to catch up
+    /// ([`Sender::after_sending`]) knows that his change was sent before, or never will be: whether anybody still waits
+    /// for a change is looked at, and the transaction sent, in one go.
+    fn begin(&self, choose: impl FnOnce() -> Vec<Member>) -> (Vec<Member>, Reply<'_>) {
+        let _sending = self.sending.lock();
+        let members = choose();
+        if members.is_empty() {
+            return (members, ready(Ok(())).boxed());
+        }
+        let reply = self.transact(&members).unwrap_or_else(|failure| ready(Err(failure)).boxed());
+        (members, reply)
+    }
+
+    /// Sends something else once what has been chosen is sent.
+    pub fn after_sending<T>(&self, send: impl FnOnce() -> T) -> T {
+        let _sending = self.sending.lock();
+        send()
+    }
+
+    /// Tells each of `members` what came of their transaction.
+    async fn finish(&self, mut members: Vec<Member>, reply: Reply<'_>) {
         for sent in members.iter_mut().filter_map(|member| member.sent.take()) {
             // Whoever does not listen has gone.
             let _ = sent.send(());
         }
-        let transactions: Vec<&Transaction> = members.iter().map(|member| &member.transaction).collect();
-        match self.transact(&transactions).await {
+        let outcome = match reply.await {
             Err(Failure::Step(step, cause)) => {
-                let mut first = 0;
-                let failed = members.iter().position(|member| {
-                    first += member.transaction.operations.len();
-                    step < first
-                });
-                // There is always one: the step is one of theirs.
-                let failed = members.remove(failed.unwrap_or_default());
-                let begin = first - failed.transaction.operations.len();
-                let path = failed.transaction.operations.get(step - begin).map_or("", Operation::path);
-                let path = path.to_owned();
-                let _ = failed.outcome.send(Err(CommitError::Failed { path, cause }));
-                join_all(members.into_iter().map(|member| async move {
-                    let outcome = self.commit(&member.transaction).await;
-                    let _ = member.outcome.send(outcome);
-                }))
-                .await;
-            }
-            outcome => {
-                let outcome = outcome.map_err(Failure::into_error);
-                for member in members {
-                    let _ = member.outcome.send(outcome.clone());
+                if let Some((failed, path)) = whose(&members, step) {
+                    let _ = members.remove(failed).outcome.send(Err(CommitError::Failed { path, cause }));
                 }
+                join_all(members.into_iter().map(|member| self.send_alone(member))).await;
+                return;
             }
+            Err(Failure::Whole(error)) => Err(error),
+            Ok(()) => Ok(()),
+        };
+        for member in members {
+            let _ = member.outcome.send(outcome.clone());
         }
     }
 
-    /// Sends one transaction by itself, at once.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
-        self.transact(&[transaction]).await.map_err(|failure| match failure {
+    async fn send_alone(&self, member: Member) {
+        let choose = || if member.outcome.is_closed() { Vec::new() } else { vec![member] };
+        let (mut members, reply) = self.begin(choose);
+        let outcome = reply.await.map_err(|failure| match failure {
             Failure::Step(step, cause) => {
-                let path = transaction.operations.get(step).map_or("", Operation::path).to_owned();
+                let path = whose(&members, step).map_or_else(String::new, |(_, path)| path);
                 CommitError::Failed { path, cause }
             }
             Failure::Whole(error) => error,
-        })
+        });
+        if let Some(member) = members.pop() {
+            let _ = member.outcome.send(outcome);
+        }
     }
 
-    async fn transact(&self, transactions: &[&Transaction]) -> Result<(), Failure> {
+    /// Sends; the reply is still to come.
+    fn transact(&self, members: &[Member]) -> Result<Reply<'_>, Failure> {
         if self.client.state() != SessionState::SyncConnected {
             return Err(Failure::Whole(CommitError::NotConnected));
         }
         let options = CreateMode::Persistent.with_acls(self.acls());
         let mut writer = self.client.new_multi_writer();
-        let operations = transactions.iter().flat_map(|transaction| &transaction.operations);
+        let operations = members.iter().flat_map(|member| &member.transaction.operations);
         for (step, operation) in operations.enumerate() {
             let added = match operation {
                 Operation::Create { path, data } => writer.add_create(path, data.as_bytes(), &options),
@@ -214,23 +227,25 @@ impl Sender {
             };
             added.map_err(|error| Failure::Step(step, cause_of(error)))?;
         }
-        self.commit_written(writer, transactions.len()).await
-    }
-
-    async fn commit_written(&self, mut writer: MultiWriter<'_>, changes: usize) -> Result<(), Failure> {
         let started = Instant::now();
-        let outcome = timeout(self.deadline, writer.commit()).await;
-        self.metrics.zk_changes.inc_by(changes as u64);
-        self.count("multi", started, outcome_name(&outcome));
-        match outcome {
-            Err(_) => Err(CommitError::Unknown(format!("no reply within {:?}", self.deadline))),
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(MultiWriteError::OperationFailed { index, source })) => {
-                return Err(Failure::Step(index, cause_of(source)));
+        self.metrics.zk_changes.inc_by(members.len() as u64);
+        // Sent by the call, not when it is waited for.
+        let outcome = timeout(self.deadline, writer.commit());
+        Ok(Box::pin(async move {
+            let outcome = outcome.await;
+            self.count("multi", started, outcome_name(&outcome));
+            match outcome {
+                Err(_) => {
+                    let reason = format!("no reply within {:?}", self.deadline);
+                    Err(Failure::Whole(CommitError::Unknown(reason)))
+                }
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(MultiWriteError::OperationFailed { index, source })) => {
+                    Err(Failure::Step(index, cause_of(source)))
+                }
+                Ok(Err(MultiWriteError::RequestFailed { source })) => Err(Failure::Whole(unknown(source))),
             }
-            Ok(Err(MultiWriteError::RequestFailed { source })) => Err(unknown(source)),
-        }
-        .map_err(Failure::Whole)
+        }))
     }
 
     /// The access control list of what is created.
@@ -248,13 +263,12 @@ impl Sender {
     }
 }
 
-impl Failure {
-    fn into_error(self) -> CommitError {
-        match self {
-            Self::Whole(error) => error,
-            Self::Step(_, cause) => CommitError::Failed { path: String::new(), cause },
-        }
-    }
+/// Whose step this is in the transaction of `members`, and the path that it is about.
+fn whose(members: &[Member], step: usize) -> Option<(usize, String)> {
+    let steps = members.iter().enumerate().flat_map(|(index, member)| {
+        member.transaction.operations.iter().map(move |operation| (index, operation.path()))
+    });
+    steps.map(|(index, path)| (index, path.to_owned())).nth(step)
 }
 
 /// The `outcome` label of an operation with a deadline.
@@ -315,6 +329,16 @@ mod tests {
             [BYTES - 1, 1, 1].map(|bytes| member(1, bytes)).into_iter().unzip();
         let mut waiting = members;
         assert_eq!((sizes(&mut waiting).len(), sizes(&mut waiting).len()), (2, 1));
+    }
+
+    #[test]
+    fn the_step_that_failed_tells_whose_change_did() {
+        let (members, _ended): (Vec<_>, Vec<_>) = [2, 1, 3].map(|steps| member(steps, 1)).into_iter().unzip();
+        let whose = |step| whose(&members, step);
+        assert_eq!(whose(1), Some((0, "/1".into())));
+        assert_eq!(whose(2), Some((1, "/0".into())));
+        assert_eq!(whose(5), Some((2, "/2".into())));
+        assert_eq!(whose(6), None);
     }
 
     #[test]

@@ -268,7 +268,7 @@ impl Feed<'_> {
         if refresh.sync {
             // Sent by the call, and what is sent after it on the same session sees all that was committed before
             // it; so its reply need not be waited for.
-            drop(self.connection.client.sync(&self.layout.registry_root));
+            self.connection.send_sync(&self.layout.registry_root);
         }
         for path in refresh.paths {
             if self.layout.place(&path).counts_in_folder() {
