@@ -40,6 +40,11 @@ impl Dirty {
         }
     }
 
+    /// Whether `path` has changed.
+    pub fn contains(&self, path: &str) -> bool {
+        self.waiters.contains_key(path)
+    }
+
     /// Lets `waiter` wait for all of them.
     pub fn all_wait(&mut self, waiter: &Waiter) {
         self.waiters.values_mut().for_each(|waiters| waiters.push(waiter.clone()));

@@ -122,10 +122,18 @@ pub(super) async fn follow(
         feed.start_reads();
         tokio::select! {
             seen = watches.next() => match seen {
-                Seen::Change(path) => feed.on_event(path),
+                Seen::Change(path) => {
+                    feed.on_event(path);
+                    // What came with it is read with it.
+                    session_event = watches.drain(|path| feed.on_event(path));
+                }
                 Seen::Session(state) => session_event = Some(state),
             },
-            Some(refresh) = refreshes.recv() => feed.on_refresh(refresh),
+            Some(refresh) = refreshes.recv() => {
+                // Events of what this session has written have arrived before it was told so.
+                session_event = watches.drain(|path| feed.on_event(path));
+                feed.on_refresh(refresh, session_event.is_none());
+            }
             synced = next_synced(&mut feed.sync) => {
                 feed.sync = None;
                 // Events of what was committed before have arrived before the reply.
@@ -256,7 +264,7 @@ impl Feed<'_> {
         }
     }
 
-    fn on_refresh(&mut self, refresh: Refresh) {
+    fn on_refresh(&mut self, refresh: Refresh, is_watching: bool) {
         if !self.connection.is_usable() || refresh.done.is_closed() {
             return;
         }
@@ -270,14 +278,29 @@ impl Feed<'_> {
             // it; so its reply need not be waited for.
             self.connection.send_sync(&self.layout.registry_root);
         }
+        // What the session has written has been told already, so what is dirty or being read is what is wanted. What is
+        // being read and has changed since is dirty again.
+        let is_told = !refresh.sync && is_watching && self.load.is_none();
+        let mut is_under_way = false;
+        let mut want = |path: String| {
+            if is_told && self.reading.contains_key(&path) && !self.dirty.contains(&path) {
+                is_under_way = true;
+            } else {
+                self.dirty.mark(path).push(waiter.clone());
+            }
+        };
         for path in refresh.paths {
-            if self.layout.place(&path).counts_in_folder() {
-                self.want(parent(&path).to_owned(), &waiter);
+            let place = self.layout.place(&path);
+            if place.counts_in_folder() {
+                want(parent(&path).to_owned());
             }
             // The texts of schemas, for example, are large and of no interest here.
-            if self.layout.place(&path).is_read() {
-                self.want(path, &waiter);
+            if place.is_read() {
+                want(path);
             }
+        }
+        if is_under_way {
+            self.waiting.iter_mut().for_each(|waiters| waiters.push(waiter.clone()));
         }
     }
 
@@ -301,10 +324,6 @@ impl Feed<'_> {
             }
         }
         self.begin_sync();
-    }
-
-    fn want(&mut self, path: String, waiter: &Waiter) {
-        self.dirty.mark(path).push(waiter.clone());
     }
 
     /// Lets `waiter` wait for everything that has been told so far. The server has caught up, so that is all that was
