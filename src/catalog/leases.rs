@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use super::{Catalog, LeaseView};
 use crate::model::{Registrant, ReplicaId};
@@ -17,6 +18,9 @@ pub(super) struct Lease {
     pub created: i64,
     /// The replicas that have marked it.
     pub marks: Vec<ReplicaId>,
+    /// How long its registrant may be silent, if its document says. Kept here too, since all leases are looked at several
+    /// times a second.
+    pub time_to_live: Option<Duration>,
 }
 
 /// The leases of all registrants and the replicas that mark them.
@@ -71,6 +75,14 @@ impl Leases {
             return false;
         }
         shard.remove(&registrant).is_some()
+    }
+
+    /// Takes note of how long a registrant may be silent.
+    pub fn set_time_to_live(&mut self, registrant: &Registrant, time_to_live: Option<Duration>) {
+        let shard = self.shard_of(registrant);
+        if let Some(lease) = self.shards[shard].get_mut(registrant) {
+            lease.time_to_live = time_to_live;
+        }
     }
 
     /// Takes a mark as it was read.
@@ -149,10 +161,7 @@ impl Catalog {
                     created: lease.created,
                     marks: &lease.marks,
                     replicas: &state.leases.replicas,
-                    time_to_live: match registrant {
-                        Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
-                        Registrant::Instance(key) => state.services.time_to_live(key),
-                    },
+                    time_to_live: lease.time_to_live,
                 };
                 answers.extend(look(view));
             }

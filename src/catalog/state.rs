@@ -131,6 +131,7 @@ impl State {
             }
             Place::Instance(key) => {
                 self.instance(metrics, key.clone(), state);
+                self.note_time_to_live(&Registrant::Instance(key.clone()));
                 let service = self.services.get(&key.tenant, &key.service_id);
                 let known = service.is_some_and(|service| service.instances.contains_key(&key.instance_id));
                 self.note_unreadable(&node.path, state, known);
@@ -138,9 +139,14 @@ impl State {
             Place::Lease(registrant) => {
                 if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid)) {
                     self.losses.push(Loss::Registration(registrant));
+                } else {
+                    self.note_time_to_live(&registrant);
                 }
             }
-            Place::Mark(registrant, replica) => self.leases.mark(registrant, replica, state.is_some()),
+            Place::Mark(registrant, replica) => {
+                self.leases.mark(registrant.clone(), replica, state.is_some());
+                self.note_time_to_live(&registrant);
+            }
             Place::Replica(replica) => {
                 if self.leases.replica(&replica, state.map(|(data, _)| data)) {
                     self.losses.push(Loss::Replica(replica));
@@ -154,6 +160,14 @@ impl State {
                 };
             }
             Place::Folder | Place::Other => {}
+        }
+    }
+
+    /// The document, the lease and the marks of a registrant may be read in any order.
+    fn note_time_to_live(&mut self, registrant: &Registrant) {
+        if let Registrant::Instance(key) = registrant {
+            let time_to_live = self.services.time_to_live(key);
+            self.leases.set_time_to_live(registrant, time_to_live);
         }
     }
 

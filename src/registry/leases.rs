@@ -22,7 +22,7 @@ use crate::telemetry::Readiness;
 /// How often silence is looked for.
 const TICK: Duration = Duration::from_millis(250);
 /// A look may take one part in so many of the time: with very many leases it comes less often.
-const SHARE: u32 = 10;
+const SHARE: u32 = 20;
 /// How often it is looked whom to forget.
 const FORGETTING: Duration = Duration::from_secs(15);
 /// Registrations that are taken down or marked at once.
