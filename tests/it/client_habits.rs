@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::fixtures::{create_instance, create_service, find, instances};
-use crate::support::client::raw;
+use crate::support::client::{Answer, raw};
 use crate::support::gateway::{Gateway, Options, registry_path};
 use crate::support::ports::free_port;
 use crate::support::zookeeper;
@@ -116,5 +116,55 @@ async fn the_properties_of_a_microservice_and_of_an_instance_are_replaced_whole(
             assert_eq!(request.send().await.ok().body, "");
             assert_eq!(gateway.get(path).await.ok().json()[member]["properties"], properties);
         }
+    }
+}
+
+/// What an answer says, apart from what differs between any two.
+fn said(answer: &Answer) -> (u16, Vec<&(String, String)>, &str) {
+    let own = |name: &str| ["date", "x-request-id"].contains(&name);
+    let mut headers: Vec<_> = answer.headers.iter().filter(|(name, _)| !own(name)).collect();
+    headers.sort();
+    (answer.status, headers, &answer.body)
+}
+
+#[tokio::test]
+async fn frequent_requests_are_answered_and_counted_alike_however_their_path_is_spelled() {
+    let gateway = gateway().await;
+    let service = create_service(&gateway, "orders").await;
+    let instance = create_instance(&gateway, &service, 8080).await;
+    let found = gateway.get(&find("orders")).await.ok();
+    let rev = found.header("x-resource-revision").unwrap().to_owned();
+    let known = format!("{}&rev={rev}", find("orders"));
+    let beats = |instance: &str| format!("{}/{instance}/heartbeat", instances(&service));
+    let requests = [
+        (Method::GET, find("orders"), "instances", 200),
+        (Method::GET, known, "instances", 304),
+        (Method::GET, find("nobody"), "instances", 400),
+        (Method::GET, "/instances?appId=shop".to_owned(), "instances", 400),
+        (Method::PUT, beats(&instance), "heartbeat", 200),
+        (Method::PUT, beats("nobody"), "heartbeat", 400),
+    ];
+    for (method, path, word, status) in &requests {
+        let plain = registry_path(path);
+        // The last word, with a letter that need not be encoded.
+        let at = plain.rfind(word).unwrap() + word.len() - 1;
+        let letter = plain.as_bytes()[at];
+        let encoded = format!("{}%{letter:02x}{}", &plain[..at], &plain[at + 1..]);
+        let usual = gateway.request(method.clone(), &plain).send().await;
+        let unusual = gateway.request(method.clone(), &encoded).send().await;
+        assert_eq!(usual.status, *status, "{usual:?}");
+        assert_eq!(said(&usual), said(&unusual), "{plain} and {encoded}");
+    }
+    let metrics = gateway.ops("/metrics").send().await.body;
+    for (route, method, code, count) in [
+        ("/v4/{project}/registry/instances", "GET", 200, 3),
+        ("/v4/{project}/registry/instances", "GET", 304, 2),
+        ("/v4/{project}/registry/instances", "GET", 400, 4),
+        ("/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/heartbeat", "PUT", 200, 2),
+    ] {
+        let line = format!(
+            "zoogate_http_requests_total{{code=\"{code}\",dialect=\"servicecomb\",method=\"{method}\",route=\"{route}\"}} {count}"
+        );
+        assert!(metrics.contains(&line), "{line} in {metrics}");
     }
 }
