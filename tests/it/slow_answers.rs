@@ -5,12 +5,15 @@ use reqwest::Method;
 use zookeeper_client::{Acls, CreateMode};
 
 use crate::fixtures::applications::{endpoints, found};
-use crate::fixtures::scene::{QUIET, SESSION, SOON, Scene};
+use crate::fixtures::scene::{QUIET, SESSION, SOON, Scene, patient};
 use crate::fixtures::{create_service, instances};
-use crate::support::eventually::{ensure, eventually};
+use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::registry_path;
+use crate::support::proxy::{Mode, Proxy};
 use crate::support::wire::Operation::{CatchingUp, Reading};
-use crate::support::znodes::escape;
+use crate::support::wire::Wire;
+use crate::support::znodes::{Znodes, escape};
+use crate::support::zookeeper;
 
 /// The znode of a provider as a Dubbo application of its own makes it.
 fn provider(host: &str, weight: u8) -> String {
@@ -71,4 +74,44 @@ async fn a_provider_that_was_replaced_goes_while_another_one_beside_it_is_still_
     .await;
     wire.release();
     found(gateway, "demo.Echo", &["dubbo://10.0.0.1", "dubbo://10.0.0.2"]).await;
+}
+
+#[tokio::test]
+async fn what_was_replaced_stays_until_everything_is_read_again_after_the_connection_was_lost() {
+    let root = zookeeper::shared().await;
+    let znodes = Znodes::connect(&root).await;
+    let (wire, connect) = Wire::start(&root).await;
+    let (server, chroot) = connect.split_at(connect.find('/').unwrap());
+    let proxy = Proxy::start(server.rsplit(':').next().unwrap().parse().unwrap()).await;
+    let gateway = patient(&format!("{}{chroot}", proxy.address())).start().await;
+    znodes.create(&provider("10.0.0.1", 1), "").await;
+    found(&gateway, "demo.Echo", &["dubbo://10.0.0.1"]).await;
+    proxy.set(Mode::Refuse);
+    eventually("it has noticed", SOON, async || {
+        let answer = gateway.ops("/readyz").send().await;
+        ensure(answer.status == 503, || format!("{answer:?}"))
+    })
+    .await;
+    // Nobody is told of this one.
+    znodes.create(&provider("10.0.0.1", 2), "").await;
+    wire.hold_requests(&[(Reading, "")]);
+    let is_held = async || ensure(wire.is_holding(), || "nothing is read".into());
+    proxy.set(Mode::Pass);
+    eventually("the reading of everything begins", SOON, is_held).await;
+    // But of this. It is read before everything else has been.
+    znodes.delete(&provider("10.0.0.1", 1)).await;
+    tokio::time::sleep(QUIET).await;
+    wire.hold_requests(&[(Reading, "weight%3D2")]);
+    eventually("the new one is about to be read", SOON, is_held).await;
+    throughout("the old one is shown", QUIET, async || {
+        let endpoints = endpoints(&gateway, "demo.Echo").await;
+        ensure(endpoints.len() == 1, || format!("{endpoints:?}"))
+    })
+    .await;
+    wire.release();
+    eventually("the new one is shown", SOON, async || {
+        let endpoints = endpoints(&gateway, "demo.Echo").await;
+        ensure(endpoints.len() == 1 && endpoints[0].contains("weight=2"), || format!("{endpoints:?}"))
+    })
+    .await;
 }

@@ -59,6 +59,8 @@ struct Feed<'f> {
     held: Held,
     /// The full reading under way, if any, and the paths that it must not overwrite.
     load: Option<mpsc::Receiver<Loaded>>,
+    /// Whether one is to come: what happened since the connection was lost has not been told.
+    must_load: bool,
     /// Those who wait for everything that was committed before they asked: until the server is asked to catch up,
     /// until it has, and while a full reading is under way, since what was missed is not known before.
     before_sync: Vec<Waiter>,
@@ -95,6 +97,7 @@ pub(super) async fn follow(
         waiting: VecDeque::new(),
         held: Held::default(),
         load: None,
+        must_load: true,
         before_sync: Vec::new(),
         after_sync: Vec::new(),
         sync: None,
@@ -193,7 +196,7 @@ impl Feed<'_> {
         if state == SessionState::SyncConnected {
             // The library does not restore persistent watches after a reconnect; asking again does.
             match Watches::start(&self.connection.client, self.layout).await {
-                Ok(_) if does_wrong!("skip-relist") => self.ending = true,
+                Ok(_) if does_wrong!("skip-relist") => (self.ending, self.must_load) = (true, false),
                 // The objects are dropped: the first watchers live on and get the events.
                 Ok(_) => self.begin_load(),
                 Err(error) if is_fatal(&error) => return Some(End::Failed(error)),
@@ -204,6 +207,7 @@ impl Feed<'_> {
             self.sink.following(false);
             // What it has read may be outdated by what happens until the connection is back.
             self.load = None;
+            self.must_load = true;
             self.sync = None;
             self.ending = false;
             self.fail_waiters();
@@ -217,6 +221,7 @@ impl Feed<'_> {
         self.met.clear();
         self.wanted.clear();
         self.ending = false;
+        self.must_load = false;
         self.load = Some(load::start(self.connection.clone(), self.layout.clone()));
     }
 
@@ -248,6 +253,7 @@ impl Feed<'_> {
         for waiter in std::mem::take(&mut self.after_load) {
             self.wait_for_everything(&waiter);
         }
+        self.release_held();
     }
 
     fn on_event(&mut self, path: String) {

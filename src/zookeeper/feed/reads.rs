@@ -103,8 +103,12 @@ impl Feed<'_> {
         self.release_held();
     }
 
-    /// Lets go what has gone, as far as everything that may have come in its place has been read.
-    fn release_held(&mut self) {
+    /// Lets go what has gone, as far as everything that may have come in its place has been read: of what came while the
+    /// connection was away nobody tells, so that is when all has been read again.
+    pub(super) fn release_held(&mut self) {
+        if self.load.is_some() || self.must_load {
+            return;
+        }
         let reading = self.reading.iter().map(|(path, number)| (*number, path.as_str()));
         let mut released = self.held.release(reading.chain(self.dirty.numbered()));
         if !released.nodes.is_empty() {
