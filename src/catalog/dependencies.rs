@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Catalog;
+use super::asker::Asker;
 use super::find::may_see;
-use super::services::{NameKey, Service, TenantServices, name_key};
+use super::names::{Name, NameKey};
+use super::services::{Service, TenantServices, name_key};
 use super::state::{State, unreadable};
 use crate::dubbo::dependency_url;
 use crate::model::{
-    DependencyDocument, DependencyKey, InstanceKey, Microservice, Registrant, ServiceKey, Tenant,
+    DependencyDocument, DependencyKey, InstanceKey, Microservice, Registrant, ServiceKey, ServiceKeyView,
+    Tenant,
 };
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Stat};
@@ -92,26 +95,7 @@ impl Catalog {
         consumer_id: &str,
         by_alias: bool,
     ) -> Option<DependencyKey> {
-        let state = self.state.read();
-        let tenant = state.services.tenants.get(&service.tenant)?;
-        // Only what is registered here can have dependencies, since they end together.
-        let consumer = &tenant.services.get(consumer_id)?.record.as_ref()?.microservice;
-        let name = (consumer.environment.clone(), service.app_id.clone(), service.service_name.clone());
-        let recorded = tenant.dependencies.get(consumer_id);
-        if recorded.is_some_and(|recorded| recorded.contains_key(&name)) {
-            return None;
-        }
-        let versions = match (tenant.by_name.get(&name), tenant.by_alias.get(&name)) {
-            (Some(group), _) => &group.versions,
-            (None, Some(versions)) if by_alias => versions,
-            _ => return None,
-        };
-        let mut providers =
-            versions.values().flatten().filter_map(|id| tenant.services.get(id)?.microservice());
-        let provider = providers.find(|provider| may_see(consumer, provider))?;
-        let name = name_key(provider, &provider.service_name);
-        let is_new = recorded.is_none_or(|recorded| !recorded.contains_key(&name));
-        is_new.then(|| key_of(&service.tenant, consumer_id, &name))
+        self.ask(&service.tenant, Some(consumer_id), |asker| asker.new_dependency(service.view(), by_alias))
     }
 
     /// A dependency as its znode holds it.
@@ -188,6 +172,32 @@ impl Catalog {
             Registrant::Dependency(key) => self.dependency(key).map(|record| record.version),
         }
     }
+}
+
+/// See [`Catalog::new_dependency`].
+pub(super) fn new_dependency(
+    asker: &Asker<'_>,
+    service: ServiceKeyView<'_>,
+    by_alias: bool,
+) -> Option<DependencyKey> {
+    let tenant = asker.services?;
+    let consumer = asker.registered_consumer()?;
+    let name = (consumer.environment.as_str(), service.app_id, service.service_name);
+    let name = &name as &dyn Name;
+    let is_recorded =
+        |name: &dyn Name| asker.dependencies.is_some_and(|recorded| recorded.contains_key(name));
+    if is_recorded(name) {
+        return None;
+    }
+    let versions = match (tenant.by_name.get(name), tenant.by_alias.get(name)) {
+        (Some(group), _) => &group.versions,
+        (None, Some(versions)) if by_alias => versions,
+        _ => return None,
+    };
+    let mut providers = versions.values().flatten().filter_map(|id| tenant.services.get(id)?.microservice());
+    let provider = providers.find(|provider| may_see(consumer, provider))?;
+    let name = name_key(provider, &provider.service_name);
+    (!is_recorded(&name)).then(|| key_of(asker.tenant, asker.consumer_id.unwrap_or_default(), &name))
 }
 
 fn name_of(service: &ServiceKey) -> NameKey {

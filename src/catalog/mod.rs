@@ -6,6 +6,7 @@ mod answers;
 mod application_changes;
 mod application_queries;
 mod applications;
+mod asker;
 mod attributes;
 mod child_lists;
 mod dependencies;
@@ -13,6 +14,7 @@ mod find;
 mod gauges;
 mod leases;
 mod listeners;
+mod names;
 mod nodes;
 mod offers;
 mod providers;
@@ -36,6 +38,7 @@ use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
 pub use answers::{Existence, FindError, Found, Holds, LeaseView, Registered};
 pub use application_queries::MetadataStanding;
 pub use applications::{ApplicationNode, MappingRecord, Standing};
+pub use asker::Asker;
 pub use attributes::PairsRecord;
 pub use dependencies::DependencyRecord;
 pub use listeners::{Listener, Listeners};
@@ -112,7 +115,7 @@ impl Catalog {
         by_alias: bool,
         tags: &[String],
     ) -> Result<Found, FindError> {
-        self.state.read().find(service, consumer_id, by_alias, tags)
+        self.ask(&service.tenant, consumer_id, |asker| asker.find(service.view(), by_alias, tags))
     }
 
     /// The instances of one microservice.
@@ -161,9 +164,10 @@ impl Catalog {
     pub fn existence(&self, key: &MicroserviceKey) -> Existence {
         let state = self.state.read();
         let ServiceKey { tenant, environment, app_id, service_name } = &key.service;
-        let name = (environment.clone(), app_id.clone(), service_name.clone());
+        let name = (environment.as_str(), app_id.as_str(), service_name.as_str());
+        let name = &name as &dyn names::Name;
         let Some(services) = state.services.tenants.get(tenant) else { return Existence::Nowhere };
-        let groups = [services.by_name.get(&name).map(|group| &group.versions), services.by_alias.get(&name)];
+        let groups = [services.by_name.get(name).map(|group| &group.versions), services.by_alias.get(name)];
         let is_registered =
             |id: &&String| services.services.get(*id).is_some_and(|service| service.record.is_some());
         let ids = |versions: &'_ services::Versions| {

@@ -46,6 +46,11 @@ impl Registry {
             self.recorder.note(key);
         }
     }
+
+    /// Notes dependencies that were found to be new, so that they are recorded soon. It never waits.
+    pub fn note_dependencies(&self, keys: Vec<DependencyKey>) {
+        keys.into_iter().for_each(|key| self.recorder.note(key));
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,12 @@ pub fn body(input: &[u8]) {
                 instance(&read);
             }
         }
-        2 => drop(batch::Wanted::read(&tenant, &root, ELEMENTS)),
+        2 => {
+            let careful = batch::Wanted::read(&tenant, &root, ELEMENTS);
+            if let Some(quick) = batch::Wanted::read_quickly(&tenant, body, ELEMENTS) {
+                assert_eq!(Ok(quick), careful);
+            }
+        }
         3 => drop(heartbeat::keys(&tenant, &root, ELEMENTS)),
         4 => {
             for element in root.objects("dependencies").unwrap_or_default() {
