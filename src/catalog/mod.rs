@@ -14,6 +14,7 @@ mod find;
 mod gauges;
 mod leases;
 mod listeners;
+mod listing;
 mod names;
 mod nodes;
 mod offers;
@@ -143,20 +144,6 @@ impl Catalog {
     /// One microservice, whoever registered it.
     pub fn microservice(&self, tenant: &Tenant, service_id: &str) -> Option<Arc<Microservice>> {
         self.state.read().services.get(tenant, service_id)?.microservice().cloned()
-    }
-
-    /// All microservices of a tenant, sorted by key, those of sidecars and Dubbo applications among them.
-    pub fn microservices(&self, tenant: &Tenant) -> Vec<Arc<Microservice>> {
-        let state = self.state.read();
-        let Some(services) = state.services.tenants.get(tenant) else { return Vec::new() };
-        let known = services.services.values().filter_map(|service| service.microservice().cloned());
-        let mut known: Vec<_> = known.collect();
-        drop(state);
-        let key = |one: &Microservice| {
-            (one.app_id.clone(), one.service_name.clone(), one.version.clone(), one.environment.clone())
-        };
-        known.sort_by_cached_key(|microservice| key(microservice));
-        known
     }
 
     /// Whether exactly this version of a service is registered, by name or by alias. What only provider URLs speak of

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::Found;
 use super::attributes::PairsRecord;
 use super::dependencies::DependencyRecord;
+use super::listing::Listing;
 use super::names::{Name, NameKey};
 use crate::model::{InstanceDocument, InstanceKey, Microservice, Registrant, Tenant};
 use crate::zookeeper::Layout;
@@ -26,6 +27,8 @@ pub(super) struct TenantServices {
     pub dependencies: HashMap<String, BTreeMap<NameKey, DependencyRecord>>,
     /// The same the other way round: the ids of those who use a service.
     pub consumers: HashMap<NameKey, BTreeSet<String>>,
+    /// All of them as they are listed.
+    pub listing: Arc<Listing>,
     /// How many services are registered through the v4 API.
     pub registered: usize,
     /// How many instances are.
@@ -232,6 +235,7 @@ impl TenantServices {
             _ => false,
         };
         if !same {
+            self.listing.note(before.clone(), after.clone());
             if let Some(before) = before {
                 self.unfile(id, &before);
             }
