@@ -1,23 +1,19 @@
 //! Finding the instances of many services, and many single instances, with one request.
 
-use std::borrow::Cow;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::batch_answer::{self, Answers};
-use super::batch_body;
+use super::batch_body::Wanted;
 use super::error::ApiError;
 use super::json::{self, Object};
 use super::limits::Limits;
 use super::openapi::{BatchFind, BatchFound, BatchKind, ConsumerId};
 use super::query::Query;
-use super::quick;
 use super::request;
 use super::response;
-use super::validate as rules;
 use crate::api::Gateway;
 use crate::catalog::Catalog;
-use crate::model::{DependencyKey, InstanceKey, ServiceKeyView, Tenant};
+use crate::model::{DependencyKey, Tenant};
 
 /// How many services are found in one look into the catalog.
 const LOOK: usize = 32;
@@ -128,217 +124,83 @@ async fn take_turns(look: usize) {
     }
 }
 
-/// What a request asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Wanted<'b> {
-    services: Vec<Element<'b, Service<'b>>>,
-    instances: Vec<Element<'b, InstanceKey>>,
-}
-
-/// One element of a request: what to find, and what the client says it has seen of it.
-#[derive(Debug, PartialEq, Eq)]
-struct Element<'b, K> {
-    key: K,
-    rev: Cow<'b, str>,
-}
-
-/// A service of the tenant that asks.
-#[derive(Debug, PartialEq, Eq)]
-struct Service<'b> {
-    environment: Cow<'b, str>,
-    app_id: Cow<'b, str>,
-    service_name: Cow<'b, str>,
-}
-
-impl Service<'_> {
-    fn view(&self) -> ServiceKeyView<'_> {
-        let Self { environment, app_id, service_name } = self;
-        ServiceKeyView { environment, app_id, service_name }
-    }
-}
-
-impl<'b> Wanted<'b> {
-    /// Reads a body.
-    ///
-    /// # Errors
-    /// 400001 when there are no elements, or more than `most` of a kind, or one is not acceptable.
-    pub fn read(tenant: &Tenant, body: &Object<'_>, most: usize) -> Result<Self, ApiError> {
-        for name in ["services", "instances"] {
-            rules::check_length(name, body.length(name), most)?;
-        }
-        let services = body.objects("services")?.iter().map(service).collect::<Result<_, _>>()?;
-        let instances = body
-            .objects("instances")?
-            .iter()
-            .map(|element| instance(tenant, element))
-            .collect::<Result<_, _>>()?;
-        let wanted = Self { services, instances };
-        if wanted.services.is_empty() && wanted.instances.is_empty() {
-            return Err(ApiError::invalid("Required services or instances"));
-        }
-        Ok(wanted)
-    }
-
-    /// The same of most bodies that [`Self::read`] accepts, in less time; `None` for all others.
-    pub fn read_quickly(tenant: &Tenant, body: &'b [u8], most: usize) -> Option<Self> {
-        let mut body: batch_body::Body<'b> = quick::read(body)?;
-        let (services, instances) = (body.services()?, body.instances()?);
-        if services.len().max(instances.len()) > most || services.len() + instances.len() == 0 {
-            return None;
-        }
-        let services = services.into_iter().map(|(service, rev)| {
-            let [environment, app_id, service_name] = service;
-            let is_acceptable = rules::ENVIRONMENT.accepts(&environment)
-                && rules::APP_ID.accepts(&app_id)
-                && rules::SERVICE_NAME.accepts(&service_name);
-            let key = Service { environment, app_id, service_name };
-            is_acceptable.then_some(Element { key, rev })
-        });
-        let instances = instances.into_iter().map(|(instance, rev)| {
-            let [service_id, instance_id] = instance;
-            let is_acceptable =
-                rules::SERVICE_ID.accepts(&service_id) && rules::INSTANCE_ID.accepts(&instance_id);
-            let (service_id, instance_id) = (service_id.into_owned(), instance_id.into_owned());
-            let key = InstanceKey { tenant: tenant.clone(), service_id, instance_id };
-            is_acceptable.then_some(Element { key, rev })
-        });
-        Some(Self {
-            services: services.collect::<Option<_>>()?,
-            instances: instances.collect::<Option<_>>()?,
-        })
-    }
-
-    /// Makes every answer a full one.
-    fn forget_revisions(&mut self) {
-        self.services.iter_mut().for_each(|element| element.rev = Cow::Borrowed(""));
-        self.instances.iter_mut().for_each(|element| element.rev = Cow::Borrowed(""));
-    }
-}
-
-fn service<'b>(element: &Object<'_>) -> Result<Element<'b, Service<'b>>, ApiError> {
-    let service = element.required_object("service")?;
-    let key = Service {
-        environment: service.checked_text("environment", rules::ENVIRONMENT)?.into(),
-        app_id: service.checked_text("appId", rules::APP_ID)?.into(),
-        service_name: service.checked_text("serviceName", rules::SERVICE_NAME)?.into(),
-    };
-    Ok(Element { key, rev: element.text("rev")?.into() })
-}
-
-fn instance<'b>(tenant: &Tenant, element: &Object<'_>) -> Result<Element<'b, InstanceKey>, ApiError> {
-    let instance = element.required_object("instance")?;
-    let key = InstanceKey {
-        tenant: tenant.clone(),
-        service_id: instance.checked_text("serviceId", rules::SERVICE_ID)?,
-        instance_id: instance.checked_text("instanceId", rules::INSTANCE_ID)?,
-    };
-    Ok(Element { key, rev: element.text("rev")?.into() })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::model::{Microservice, Revision};
+    use crate::telemetry::Metrics;
+    use crate::zookeeper::{Layout, Node, Sink, Stat};
 
-    fn read(body: Value) -> Result<Wanted<'static>, ApiError> {
-        let careful = Wanted::read(&Tenant::default(), &Object::root(&body)?, 3);
-        let text = body.to_string();
-        if let Some(quick) = Wanted::read_quickly(&Tenant::default(), text.as_bytes(), 3) {
-            assert_eq!(Ok(&quick), careful.as_ref(), "{text}");
-        }
-        careful
-    }
-
-    #[test]
-    fn both_ways_of_reading_agree_and_the_usual_request_takes_the_quick_one() {
-        let of = |text: &str| {
-            let value: Value = serde_json::from_str(text).unwrap();
-            let careful = Object::root(&value).and_then(|root| Wanted::read(&Tenant::default(), &root, 3));
-            let quick = Wanted::read_quickly(&Tenant::default(), text.as_bytes(), 3);
-            if let Some(quick) = &quick {
-                assert_eq!(Ok(quick), careful.as_ref(), "{text}");
-            }
-            (quick.is_some(), careful.is_ok())
+    #[tokio::test]
+    async fn only_for_a_client_that_is_ahead_everything_is_found_twice() {
+        const COUNT: usize = LOOK + 3;
+        let (tenant, layout) = (
+            Tenant::default(),
+            Layout {
+                dubbo_root: "/dubbo".into(),
+                services_root: String::new(),
+                registry_root: "/zoogate".into(),
+            },
+        );
+        let catalog = Catalog::new(layout.clone(), usize::MAX, Arc::new(Metrics::new().unwrap()));
+        let node = |number: usize| {
+            let (service_id, service_name) = (number.to_string(), format!("s{number}"));
+            let path = layout.microservice(&tenant, &service_id);
+            let microservice =
+                Microservice { service_id, service_name, app_id: "a".into(), ..Microservice::default() };
+            let stat = Stat { czxid: 1, mzxid: 1, ..Stat::default() };
+            Node { path, state: Some((serde_json::to_vec(&microservice).unwrap(), stat)) }
         };
-        for usual in [
-            r#"{"services":[{"service":{"appId":"a","serviceName":"s"}}]}"#,
-            r#"{"services":[{"service":{"environment":"","appId":"a","serviceName":"s","version":"1"},"rev":"0"}],
-                "instances":null,"consumerServiceId":"c"}"#,
-            r#"{"services":[],"instances":[{"rev":"1","instance":{"serviceId":"s","instanceId":"i"}}]}"#,
-            r#"{"services":[{"rev":"\u0031","service":{"serviceName":"a\u002eb","appId":"a"}}]}"#,
-        ] {
-            assert_eq!(of(usual), (true, true), "{usual}");
-        }
-        for unusual in [
-            r#"{"Services":[{"service":{"appId":"a","serviceName":"s"}}]}"#,
-            r#"{"services":[{"service":{"appid":"a","serviceName":"s"}}]}"#,
-            r#"{"services":[{"service":{"appId":"b","appId":"a","serviceName":"s"}}]}"#,
-            r#"{"services":[{"service":{"appId":"a","serviceName":"s"},"rev":null}]}"#,
-            r#"{"services":[{"service":{"appId":"a","serviceName":"s"},"Rev":"1","rev":"2"}]}"#,
-        ] {
-            assert_eq!(of(unusual), (false, true), "{unusual}");
-        }
-        for wrong in [
-            "null",
-            "[]",
-            "[[],[]]",
-            r#"{"services":[["a"]]}"#,
-            r#"{"services":[{"service":["","a","s"]}]}"#,
-            r#"{"services":[{"service":{"appId":"a"}}]}"#,
-            r#"{"services":[{"service":{"appId":"a","serviceName":"s"},"rev":1}]}"#,
-            r#"{"services":[{"service":{"appId":"a","serviceName":"s","environment":"x"}}]}"#,
-            r#"{"instances":[{"instance":{"serviceId":"s","instanceId":"a b"}}]}"#,
-            r#"{"services":[{},{},{},{}]}"#,
-        ] {
-            assert_eq!(of(wrong), (false, false), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_request_of_the_reference_is_taken() {
-        let wanted = read(json!({"services": [
-            {"service": {"environment": "", "appId": "default", "serviceName": "test"}, "rev": "0"}]}))
-        .unwrap();
-        assert_eq!(wanted.services[0].key.service_name, "test");
-        assert!(wanted.instances.is_empty());
-    }
-
-    #[test]
-    fn both_lists_are_taken_and_the_version_of_a_service_is_not_looked_at() {
-        let wanted = read(json!({
-            "services": [{"service": {"environment": "production", "appId": "string", "serviceName": "string",
-                "version": "string", "tenant": null}, "rev": "string"}],
-            "instances": [{"instance": {"serviceId": "string", "instanceId": "string"}, "rev": null}],
-            "consumerServiceId": "somebody"}))
-        .unwrap();
-        assert_eq!(wanted.services.len(), 1);
-        assert_eq!(wanted.instances[0].key.instance_id, "string");
-    }
-
-    #[test]
-    fn one_element_that_is_not_acceptable_refuses_the_request() {
-        let service = |service: Value| json!({"services": [{ "service": service }]});
-        let instance = |instance: Value| json!({"instances": [{ "instance": instance }]});
-        let table = [
-            (json!({}), "Required services or instances"),
-            (json!({"services": null, "instances": []}), "Required services or instances"),
-            (json!({"services": [null]}), "services[0].service: must not be null"),
-            (service(json!(null)), "services[0].service: must not be null"),
-            (service(json!({"serviceName": "a"})), "services[0].service.appId: "),
-            (service(json!({"appId": "a"})), "services[0].service.serviceName: "),
-            (
-                service(json!({"appId": "a", "serviceName": "a", "environment": "x"})),
-                "services[0].service.environment: ",
-            ),
-            (instance(json!({"instanceId": "i"})), "instances[0].instance.serviceId: "),
-            (instance(json!({"serviceId": "s", "instanceId": "a b"})), "instances[0].instance.instanceId: "),
-            (json!({"services": {}}), "Unmarshal error: services: "),
-            (json!({"instances": vec![Value::Null; 4]}), "instances: must not have more than 3 elements"),
-        ];
-        for (body, detail) in table {
-            let error = read(body.clone()).unwrap_err();
-            assert!(error.detail.starts_with(detail), "{body}: {error}");
-        }
+        catalog.apply((0..COUNT).map(node).collect());
+        let found = |revs: &dyn Fn(usize) -> String| {
+            let element = |number| {
+                let service = json!({"appId": "a", "serviceName": format!("s{number}")});
+                json!({"service": service, "rev": revs(number)})
+            };
+            let body = json!({"services": (0..COUNT).map(element).collect::<Vec<_>>()}).to_string();
+            let (catalog, tenant) = (&catalog, &tenant);
+            async move {
+                let wanted = Wanted::read_quickly(tenant, body.as_bytes(), COUNT).unwrap();
+                let mut first = Round::default();
+                if first.find(catalog, tenant, None, &wanted, false).await {
+                    let answer =
+                        batch_answer::document(&first.services, &first.instances, usize::MAX).unwrap();
+                    return (1, serde_json::from_slice::<Value>(&answer).unwrap()["services"].clone());
+                }
+                let mut second = Round::default();
+                assert!(second.find(catalog, tenant, None, &wanted, true).await);
+                let answer = batch_answer::document(&second.services, &second.instances, usize::MAX).unwrap();
+                (2, serde_json::from_slice::<Value>(&answer).unwrap()["services"].clone())
+            }
+        };
+        let (rounds, all) = found(&|_| String::new()).await;
+        let revs: Vec<String> = all["updated"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["rev"].as_str().unwrap().into())
+            .collect();
+        assert_eq!((rounds, revs.len()), (1, COUNT));
+        let numbers: Vec<usize> = (0..COUNT).collect();
+        let same = found(&|number| revs[number].clone()).await;
+        assert_eq!(same, (1, json!({ "notModified": numbers })));
+        let later = |zxid| {
+            let known = Revision::parse(&revs[COUNT - 1]).unwrap();
+            Revision { zxid: known.zxid + zxid, ..known }.to_string()
+        };
+        let last = |rev: String| {
+            let revs = revs.clone();
+            move |number: usize| if number == COUNT - 1 { rev.clone() } else { revs[number].clone() }
+        };
+        let ahead = found(&last(later(1))).await;
+        let updated = json!([{"index": COUNT - 1, "rev": revs[COUNT - 1]}]);
+        assert_eq!(ahead, (2, json!({"notModified": numbers[..COUNT - 1], "updated": updated})));
+        // Of another registry.
+        let foreign = found(&last("0feb784798bca7b2fb4de8351578c4437b516c4b".into())).await;
+        assert_eq!(foreign, (1, ahead.1));
     }
 }

@@ -5,7 +5,7 @@ use super::json::{self, Object};
 use super::limits::Limits;
 use super::query::Query;
 use super::validate as rules;
-use super::{batch, dependencies, existence, heartbeat, instance_form, microservice_form, schemas};
+use super::{batch_body, dependencies, existence, heartbeat, instance_form, microservice_form, schemas};
 use crate::dubbo::{self, Side};
 use crate::model::{Instance, Microservice, Tenant};
 
@@ -28,8 +28,8 @@ pub fn body(input: &[u8]) {
             }
         }
         2 => {
-            let careful = batch::Wanted::read(&tenant, &root, ELEMENTS);
-            if let Some(quick) = batch::Wanted::read_quickly(&tenant, body, ELEMENTS) {
+            let careful = batch_body::Wanted::read(&tenant, &root, ELEMENTS);
+            if let Some(quick) = batch_body::Wanted::read_quickly(&tenant, body, ELEMENTS) {
                 assert_eq!(Ok(quick), careful);
             }
         }
