@@ -1,13 +1,9 @@
 //! Many questions of one client in one look into the catalog: what they have in common is looked up once.
 
-use std::collections::BTreeMap;
-
-use super::dependencies::DependencyRecord;
-use super::names::NameKey;
 use super::services::{Service, TenantServices};
 use super::state::State;
 use super::{Catalog, FindError, Found};
-use crate::model::{DependencyKey, InstanceKey, Microservice, ServiceKeyView, Tenant};
+use crate::model::{InstanceKey, Microservice, ServiceKeyView, Tenant};
 
 /// Whoever asks, in one state of the catalog.
 #[derive(Clone, Copy)]
@@ -20,8 +16,6 @@ pub struct Asker<'s> {
     pub(super) consumer_id: Option<&'s str>,
     /// What stands at that id.
     service: Option<&'s Service>,
-    /// What that consumer is known to use.
-    pub(super) dependencies: Option<&'s BTreeMap<NameKey, DependencyRecord>>,
 }
 
 impl State {
@@ -36,7 +30,6 @@ impl State {
             services,
             consumer_id,
             service: known.and_then(|(services, id)| services.services.get(id)),
-            dependencies: known.and_then(|(services, id)| services.dependencies.get(id)),
         }
     }
 }
@@ -75,11 +68,6 @@ impl<'s> Asker<'s> {
     /// Those of [`Catalog::instance`].
     pub fn instance(&self, key: &InstanceKey) -> Result<Found, FindError> {
         self.state.instance_answer(key, self.consumer_id)
-    }
-
-    /// See [`Catalog::new_dependency`].
-    pub fn new_dependency(&self, service: ServiceKeyView<'_>, by_alias: bool) -> Option<DependencyKey> {
-        super::dependencies::new_dependency(self, service, by_alias)
     }
 }
 

@@ -86,18 +86,35 @@ impl TenantServices {
     }
 }
 
-impl Catalog {
-    /// The dependency that a successful find of `service` by `consumer_id` shows, unless it is recorded already: there
-    /// must be a version that the consumer may see. It is named after the service itself, whatever alias was used.
-    pub fn new_dependency(
-        &self,
-        service: &ServiceKey,
-        consumer_id: &str,
-        by_alias: bool,
-    ) -> Option<DependencyKey> {
-        self.ask(&service.tenant, Some(consumer_id), |asker| asker.new_dependency(service.view(), by_alias))
+impl Asker<'_> {
+    /// The dependency that a successful find of `service` shows, unless it is recorded already: there must be a version
+    /// that the consumer may see. It is named after the service itself, whatever alias was used.
+    pub fn new_dependency(&self, service: ServiceKeyView<'_>, by_alias: bool) -> Option<DependencyKey> {
+        let tenant = self.services?;
+        let consumer = self.registered_consumer()?;
+        let name = (consumer.environment.as_str(), service.app_id, service.service_name);
+        let name = &name as &dyn Name;
+        let consumer_id = self.consumer_id?;
+        // Asked the other way round: comparing one name after the other takes longer.
+        let is_recorded =
+            |name: &dyn Name| tenant.consumers.get(name).is_some_and(|ids| ids.contains(consumer_id));
+        if is_recorded(name) {
+            return None;
+        }
+        let versions = match (tenant.by_name.get(name), tenant.by_alias.get(name)) {
+            (Some(group), _) => &group.versions,
+            (None, Some(versions)) if by_alias => versions,
+            _ => return None,
+        };
+        let mut providers =
+            versions.values().flatten().filter_map(|id| tenant.services.get(id)?.microservice());
+        let provider = providers.find(|provider| may_see(consumer, provider))?;
+        let name = name_key(provider, &provider.service_name);
+        (!is_recorded(&name)).then(|| key_of(self.tenant, consumer_id, &name))
     }
+}
 
+impl Catalog {
     /// A dependency as its znode holds it.
     pub fn dependency(&self, key: &DependencyKey) -> Option<DependencyRecord> {
         let state = self.state.read();
@@ -172,32 +189,6 @@ impl Catalog {
             Registrant::Dependency(key) => self.dependency(key).map(|record| record.version),
         }
     }
-}
-
-/// See [`Catalog::new_dependency`].
-pub(super) fn new_dependency(
-    asker: &Asker<'_>,
-    service: ServiceKeyView<'_>,
-    by_alias: bool,
-) -> Option<DependencyKey> {
-    let tenant = asker.services?;
-    let consumer = asker.registered_consumer()?;
-    let name = (consumer.environment.as_str(), service.app_id, service.service_name);
-    let name = &name as &dyn Name;
-    let is_recorded =
-        |name: &dyn Name| asker.dependencies.is_some_and(|recorded| recorded.contains_key(name));
-    if is_recorded(name) {
-        return None;
-    }
-    let versions = match (tenant.by_name.get(name), tenant.by_alias.get(name)) {
-        (Some(group), _) => &group.versions,
-        (None, Some(versions)) if by_alias => versions,
-        _ => return None,
-    };
-    let mut providers = versions.values().flatten().filter_map(|id| tenant.services.get(id)?.microservice());
-    let provider = providers.find(|provider| may_see(consumer, provider))?;
-    let name = name_key(provider, &provider.service_name);
-    (!is_recorded(&name)).then(|| key_of(asker.tenant, asker.consumer_id.unwrap_or_default(), &name))
 }
 
 fn name_of(service: &ServiceKey) -> NameKey {

@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::{ApiError, Code};
-use super::existence::service_key;
+use super::existence::service_view;
 use super::gzip;
 use super::openapi::{AppId, ConsumerId, Environment, FoundInstance, FoundInstances, ServiceName};
 use super::query::Query;
@@ -46,11 +46,15 @@ const REVISION: HeaderName = HeaderName::from_static("x-resource-revision");
 )]
 pub async fn find(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
     let query = Query::of(&request);
-    let service = service_key(request::tenant(&request)?, &query)?;
+    let (tenant, service) = (request::tenant(&request)?, service_view(&query)?);
     let (consumer_id, tags) = (request::consumer_id(&request)?, query.tags()?);
-    let find = || gateway.catalog.find(&service, consumer_id, true, &tags);
+    let find = || gateway.catalog.ask(&tenant, consumer_id, |asker| asker.find(service, true, &tags));
     let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
-    gateway.registry.note_find(&service, consumer_id, true);
+    if consumer_id.is_some() {
+        gateway.registry.note_dependencies(
+            gateway.catalog.ask(&tenant, consumer_id, |asker| asker.new_dependency(service, true)),
+        );
+    }
     answer(&request, seen, &found).await
 }
 
