@@ -210,6 +210,11 @@ impl Catalog {
         self.state.read().services.get(&key.tenant, &key.service_id)?.instances.get(&key.instance_id).cloned()
     }
 
+    /// How long an instance that was registered through the v4 API may be silent; `None` for all others.
+    pub fn time_to_live(&self, key: &InstanceKey) -> Option<Duration> {
+        self.state.read().services.time_to_live(key)
+    }
+
     /// Whether the id is that of an instance behind a provider URL.
     pub fn is_provider_instance(&self, key: &InstanceKey) -> bool {
         let state = self.state.read();

@@ -1,6 +1,6 @@
 //! The provider and consumer znodes in Dubbo's tree, the gateway's own and everybody else's.
 
-use std::collections::HashMap;
+use ahash::HashMap;
 
 use super::child_lists::ChildLists;
 use super::offers;

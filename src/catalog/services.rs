@@ -1,10 +1,11 @@
 //! Microservices and their instances as the v4 API shows them: those registered through it, and those that stand
 //! behind provider URLs of sidecars and Dubbo applications.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ahash::HashMap;
 use bytes::Bytes;
 
 use super::Found;

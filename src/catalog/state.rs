@@ -134,13 +134,19 @@ impl State {
                 let service = self.services.get(&key.tenant, &key.service_id);
                 let known = service.is_some_and(|service| service.instances.contains_key(&key.instance_id));
                 self.note_unreadable(&node.path, state, known);
+                let time_to_live = self.services.time_to_live(&key);
+                self.leases.set_time_to_live(&Registrant::Instance(key), time_to_live);
             }
             Place::Lease(registrant) => {
-                if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid)) {
+                let time_to_live = self.time_to_live(&registrant);
+                if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid), time_to_live) {
                     self.losses.push(Loss::Registration(registrant));
                 }
             }
-            Place::Mark(registrant, replica) => self.leases.mark(registrant, replica, state.is_some()),
+            Place::Mark(registrant, replica) => {
+                let time_to_live = self.time_to_live(&registrant);
+                self.leases.mark(registrant, replica, state.is_some(), time_to_live);
+            }
             Place::Replica(replica) => {
                 if self.leases.replica(&replica, state.map(|(data, _)| data)) {
                     self.losses.push(Loss::Replica(replica));

@@ -84,8 +84,10 @@ impl Registry {
         loop {
             sleep(TICK).await;
             // Also while ZooKeeper is away: what was heard from strangers must not pile up.
+            let now = Instant::now();
             self.hearing.forget(|registrant, last| {
-                self.catalog.marks(registrant).is_some() || last.is_some_and(|last| last.elapsed() < MEMORY)
+                let is_recent = |last: Instant| now.saturating_duration_since(last) < MEMORY;
+                last.is_some_and(is_recent) || self.catalog.has_lease(registrant)
             });
             let (Some(replica), Some(following)) =
                 (self.replica_in_touch().ok(), self.catalog.following_since())
@@ -186,10 +188,9 @@ impl Registry {
     /// Whether a registrant was heard here within its time to live.
     pub(super) fn hears(&self, registrant: &Registrant) -> bool {
         let own = match registrant {
-            Registrant::Instance(key) => self.catalog.instance_record(key),
+            Registrant::Instance(key) => self.catalog.time_to_live(key),
             Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
         };
-        let own = own.map(|record| record.document.instance.time_to_live());
         let time_to_live = own.unwrap_or_else(|| self.usual_time_to_live(registrant));
         self.hearing.last(registrant).is_some_and(|heard| heard.elapsed() < time_to_live)
     }
