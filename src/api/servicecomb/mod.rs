@@ -33,6 +33,7 @@ mod quick;
 mod request;
 mod response;
 mod schemas;
+mod slices;
 mod socket;
 mod tags;
 mod validate;
