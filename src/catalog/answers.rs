@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::MicroserviceRecord;
 use crate::model::{Registrant, ReplicaId, Revision};
@@ -25,6 +26,8 @@ struct Answer {
     count: usize,
     revision: Revision,
     rev: OnceLock<Bytes>,
+    /// The last other revision that a copy was raised to, as clients carry it.
+    raised: Mutex<Option<(Revision, Bytes)>>,
     compressed: OnceLock<Option<Bytes>>,
 }
 
@@ -54,8 +57,11 @@ impl Found {
         let opening = holds.opening().len();
         let json = document.slice(opening.min(document.len())..document.len().saturating_sub(1).max(opening));
         let document = if count == 0 { Bytes::from_static(b"{}") } else { document };
-        let (rev, compressed) = (OnceLock::new(), OnceLock::new());
-        Self { revision, answer: Arc::new(Answer { document, json, count, revision, rev, compressed }) }
+        let (rev, raised, compressed) = (OnceLock::new(), Mutex::new(None), OnceLock::new());
+        Self {
+            revision,
+            answer: Arc::new(Answer { document, json, count, revision, rev, raised, compressed }),
+        }
     }
 
     /// How many instances it holds.
@@ -76,7 +82,14 @@ impl Found {
     /// The revision as clients carry it, in ASCII.
     pub fn rev(&self) -> Bytes {
         let text = || Bytes::from(self.revision.to_string());
-        if self.revision == self.answer.revision { self.answer.rev.get_or_init(text).clone() } else { text() }
+        if self.revision == self.answer.revision {
+            return self.answer.rev.get_or_init(text).clone();
+        }
+        let mut raised = self.answer.raised.lock();
+        match &*raised {
+            Some((revision, text)) if *revision == self.revision => text.clone(),
+            _ => raised.insert((self.revision, text())).1.clone(),
+        }
     }
 
     /// The document as `compress` makes it shorter, which is done once for all copies; `None` when it failed.

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Catalog;
+use super::asker::Asker;
 use super::find::may_see;
-use super::services::{NameKey, Service, TenantServices, name_key};
+use super::names::{Name, NameKey};
+use super::services::{Service, TenantServices, name_key};
 use super::state::{State, unreadable};
 use crate::dubbo::dependency_url;
 use crate::model::{
-    DependencyDocument, DependencyKey, InstanceKey, Microservice, Registrant, ServiceKey, Tenant,
+    DependencyDocument, DependencyKey, InstanceKey, Microservice, Registrant, ServiceKey, ServiceKeyView,
+    Tenant,
 };
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Stat};
@@ -83,25 +86,22 @@ impl TenantServices {
     }
 }
 
-impl Catalog {
-    /// The dependency that a successful find of `service` by `consumer_id` shows, unless it is recorded already: there
-    /// must be a version that the consumer may see. It is named after the service itself, whatever alias was used.
-    pub fn new_dependency(
-        &self,
-        service: &ServiceKey,
-        consumer_id: &str,
-        by_alias: bool,
-    ) -> Option<DependencyKey> {
-        let state = self.state.read();
-        let tenant = state.services.tenants.get(&service.tenant)?;
-        // Only what is registered here can have dependencies, since they end together.
-        let consumer = &tenant.services.get(consumer_id)?.record.as_ref()?.microservice;
-        let name = (consumer.environment.clone(), service.app_id.clone(), service.service_name.clone());
-        let recorded = tenant.dependencies.get(consumer_id);
-        if recorded.is_some_and(|recorded| recorded.contains_key(&name)) {
+impl Asker<'_> {
+    /// The dependency that a successful find of `service` shows, unless it is recorded already: there must be a version
+    /// that the consumer may see. It is named after the service itself, whatever alias was used.
+    pub fn new_dependency(&self, service: ServiceKeyView<'_>, by_alias: bool) -> Option<DependencyKey> {
+        let tenant = self.services?;
+        let consumer = self.registered_consumer()?;
+        let name = (consumer.environment.as_str(), service.app_id, service.service_name);
+        let name = &name as &dyn Name;
+        let consumer_id = self.consumer_id?;
+        // Asked the other way round: comparing one name after the other takes longer.
+        let is_recorded =
+            |name: &dyn Name| tenant.consumers.get(name).is_some_and(|ids| ids.contains(consumer_id));
+        if is_recorded(name) {
             return None;
         }
-        let versions = match (tenant.by_name.get(&name), tenant.by_alias.get(&name)) {
+        let versions = match (tenant.by_name.get(name), tenant.by_alias.get(name)) {
             (Some(group), _) => &group.versions,
             (None, Some(versions)) if by_alias => versions,
             _ => return None,
@@ -110,10 +110,11 @@ impl Catalog {
             versions.values().flatten().filter_map(|id| tenant.services.get(id)?.microservice());
         let provider = providers.find(|provider| may_see(consumer, provider))?;
         let name = name_key(provider, &provider.service_name);
-        let is_new = recorded.is_none_or(|recorded| !recorded.contains_key(&name));
-        is_new.then(|| key_of(&service.tenant, consumer_id, &name))
+        (!is_recorded(&name)).then(|| key_of(self.tenant, consumer_id, &name))
     }
+}
 
+impl Catalog {
     /// A dependency as its znode holds it.
     pub fn dependency(&self, key: &DependencyKey) -> Option<DependencyRecord> {
         let state = self.state.read();

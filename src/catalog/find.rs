@@ -2,23 +2,25 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::services::{NameKey, Service, TenantServices, Versions};
+use super::asker::Asker;
+use super::names::Name;
+use super::services::{Service, TenantServices, Versions};
 use super::state::State;
 use super::{FindError, Found, Holds};
 use crate::dubbo;
-use crate::model::{InstanceKey, Microservice, Revision, ServiceKey, Tenant};
+use crate::model::{InstanceKey, Microservice, Revision, ServiceKeyView, Tenant};
 
 impl State {
     /// See [`super::Catalog::find`].
     pub(super) fn find(
         &self,
-        service: &ServiceKey,
-        consumer_id: Option<&str>,
+        asker: &Asker<'_>,
+        service: ServiceKeyView<'_>,
         by_alias: bool,
         tags: &[String],
     ) -> Result<Found, FindError> {
-        let found = self.find_versions(service, consumer_id, by_alias, tags)?;
-        Ok(self.no_older_than_applications(found, &service.tenant, &service.app_id, &service.service_name))
+        let found = self.find_versions(asker, service, by_alias, tags)?;
+        Ok(self.no_older_than_applications(found, asker.tenant, service.app_id, service.service_name))
     }
 
     /// Raises the zxid of an answer to that of what the application level says, or ever said, of the service, and to that of
@@ -30,35 +32,36 @@ impl State {
         app_id: &str,
         service_name: &str,
     ) -> Found {
-        if *tenant == Tenant::default() {
-            let providers = self.nodes.interface_zxid(&dubbo::encode(service_name));
-            found.revision.zxid =
-                found.revision.zxid.max(providers).max(self.application_zxid(app_id, service_name));
+        if tenant.is_default() {
+            let providers = self.nodes.interface_zxid(&dubbo::encoded(service_name));
+            let least = self.application_zxid(app_id, service_name, providers).max(providers);
+            found.revision.zxid = found.revision.zxid.max(least);
         }
         found
     }
 
     fn find_versions(
         &self,
-        service: &ServiceKey,
-        consumer_id: Option<&str>,
+        asker: &Asker<'_>,
+        service: ServiceKeyView<'_>,
         by_alias: bool,
         tags: &[String],
     ) -> Result<Found, FindError> {
-        let consumer = self.named_consumer(&service.tenant, consumer_id)?;
-        let environment = consumer.map_or(&service.environment, |consumer| &consumer.environment);
-        let key: NameKey = (environment.clone(), service.app_id.clone(), service.service_name.clone());
+        let consumer = asker.consumer()?;
+        let environment = consumer.map_or(service.environment, |consumer| &consumer.environment);
+        let key = (environment, service.app_id, service.service_name);
+        let key = &key as &dyn Name;
         let unknown =
             || FindError::NoSuchMicroservice(format!("{}/{}", service.app_id, service.service_name));
-        let tenant = self.services.tenants.get(&service.tenant).ok_or_else(unknown)?;
-        if let Some(group) = tenant.by_name.get(&key) {
+        let tenant = asker.services.ok_or_else(unknown)?;
+        if let Some(group) = tenant.by_name.get(key) {
             if tags.is_empty() && consumer.is_none_or(|consumer| consumer.app_id == service.app_id) {
                 let all = || self.assemble(&services_of(tenant, &group.versions), 0);
                 return Ok(group.answer.get_or_init(all).clone());
             }
             return Ok(self.filtered(&services_of(tenant, &group.versions), consumer, tags));
         }
-        match tenant.by_alias.get(&key) {
+        match tenant.by_alias.get(key) {
             Some(versions) if by_alias => Ok(self.filtered(&services_of(tenant, versions), consumer, tags)),
             _ => Err(unknown()),
         }
@@ -94,7 +97,7 @@ impl State {
         consumer_id: Option<&str>,
     ) -> Result<Found, FindError> {
         let unknown = || FindError::NoSuchInstance(key.to_string());
-        self.named_consumer(&key.tenant, consumer_id)?;
+        self.asker(&key.tenant, consumer_id).consumer()?;
         let service = match self.accessible(&key.tenant, &key.service_id, consumer_id) {
             // Who may not see the microservice may not see that the instance exists.
             Err(FindError::NoSuchMicroservice(_))
@@ -122,18 +125,6 @@ impl State {
         Ok(self.as_described(found, &key.tenant, service))
     }
 
-    fn named_consumer(
-        &self,
-        tenant: &Tenant,
-        consumer_id: Option<&str>,
-    ) -> Result<Option<&Microservice>, FindError> {
-        let Some(id) = consumer_id.filter(|id| !id.is_empty()) else { return Ok(None) };
-        let consumer = self.services.get(tenant, id).and_then(Service::microservice);
-        consumer
-            .map(|consumer| Some(consumer.as_ref()))
-            .ok_or_else(|| FindError::NoSuchMicroservice(format!("{id} (the consumer)")))
-    }
-
     /// A microservice by id, as far as the consumer may see it: same environment, and same application unless the
     /// provider allows others.
     fn accessible(
@@ -143,7 +134,7 @@ impl State {
         consumer_id: Option<&str>,
     ) -> Result<&Service, FindError> {
         let unknown = || FindError::NoSuchMicroservice(service_id.to_owned());
-        let consumer = self.named_consumer(tenant, consumer_id)?;
+        let consumer = self.asker(tenant, consumer_id).consumer()?;
         let service = self.services.get(tenant, service_id).ok_or_else(unknown)?;
         let provider = service.microservice().ok_or_else(unknown)?;
         let accessible = consumer.is_none_or(|consumer| {

@@ -1,9 +1,11 @@
 //! The leases of all registrants and the replicas that mark them.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashSet;
 use std::time::Duration;
 
+use ahash::{HashMap, RandomState};
+
+use super::state::State;
 use super::{Catalog, LeaseView};
 use crate::model::{Registrant, ReplicaId};
 use crate::zookeeper::Layout;
@@ -18,9 +20,9 @@ pub(super) struct Lease {
     pub created: i64,
     /// The replicas that have marked it.
     pub marks: Vec<ReplicaId>,
-    /// How long its registrant may be silent, if its document says. Kept here too, since all leases are looked at several
-    /// times a second.
-    pub time_to_live: Option<Duration>,
+    /// How long the registrant may be silent, for an instance that is known. It stands here as well because every lease
+    /// is looked at all the time.
+    time_to_live: Option<Duration>,
 }
 
 /// The leases of all registrants and the replicas that mark them.
@@ -35,7 +37,7 @@ pub(super) struct Leases {
 
 impl Default for Leases {
     fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| HashMap::new()).collect();
+        let shards = (0..SHARDS).map(|_| HashMap::default()).collect();
         Self {
             hasher: RandomState::new(),
             shards,
@@ -66,37 +68,51 @@ impl Leases {
         self.shards.iter().map(HashMap::len).sum()
     }
 
-    /// Takes a lease as it was read, with the zxid of its creation; true when it was lost.
-    pub fn lease(&mut self, registrant: Registrant, created: Option<i64>) -> bool {
+    /// Takes a lease as it was read, with the zxid of its creation; true when it was lost. `time_to_live` is that of an
+    /// instance that is known.
+    pub fn lease(
+        &mut self,
+        registrant: Registrant,
+        created: Option<i64>,
+        time_to_live: Option<Duration>,
+    ) -> bool {
         let shard = self.shard_of(&registrant);
         let shard = &mut self.shards[shard];
         if let Some(created) = created {
-            shard.entry(registrant).or_default().created = created;
+            let lease = shard.entry(registrant).or_default();
+            (lease.created, lease.time_to_live) = (created, time_to_live);
             return false;
         }
         shard.remove(&registrant).is_some()
     }
 
-    /// Takes note of how long a registrant may be silent.
-    pub fn set_time_to_live(&mut self, registrant: &Registrant, time_to_live: Option<Duration>) {
-        let shard = self.shard_of(registrant);
-        if let Some(lease) = self.shards[shard].get_mut(registrant) {
-            lease.time_to_live = time_to_live;
-        }
-    }
-
-    /// Takes a mark as it was read.
-    pub fn mark(&mut self, registrant: Registrant, replica: ReplicaId, exists: bool) {
+    /// Takes a mark as it was read. `time_to_live` is that of an instance that is known.
+    pub fn mark(
+        &mut self,
+        registrant: Registrant,
+        replica: ReplicaId,
+        exists: bool,
+        time_to_live: Option<Duration>,
+    ) {
         let shard = self.shard_of(&registrant);
         let shard = &mut self.shards[shard];
         if exists {
             // A mark may be read before its lease.
-            let marks = &mut shard.entry(registrant).or_default().marks;
-            if !marks.contains(&replica) {
-                marks.push(replica);
+            let lease = shard.entry(registrant).or_default();
+            lease.time_to_live = time_to_live;
+            if !lease.marks.contains(&replica) {
+                lease.marks.push(replica);
             }
         } else if let Some(lease) = shard.get_mut(&registrant) {
             lease.marks.retain(|mark| *mark != replica);
+        }
+    }
+
+    /// Takes what an instance says of how long it may be silent; `None` when it is not known any more.
+    pub fn set_time_to_live(&mut self, registrant: &Registrant, time_to_live: Option<Duration>) {
+        let shard = self.shard_of(registrant);
+        if let Some(lease) = self.shards[shard].get_mut(registrant) {
+            lease.time_to_live = time_to_live;
         }
     }
 
@@ -129,15 +145,25 @@ impl Leases {
     }
 }
 
-impl Catalog {
-    /// The marks below the lease of a registrant; `None` without a lease.
-    pub fn marks(&self, registrant: &Registrant) -> Option<Vec<ReplicaId>> {
-        self.state.read().leases.marks(registrant).cloned()
+impl State {
+    /// How long a registrant may be silent, for an instance that is known.
+    pub(super) fn time_to_live(&self, registrant: &Registrant) -> Option<Duration> {
+        match registrant {
+            Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
+            Registrant::Instance(key) => self.services.time_to_live(key),
+        }
     }
+}
 
+impl Catalog {
     /// Whether a registrant has a lease.
     pub fn has_lease(&self, registrant: &Registrant) -> bool {
         self.state.read().leases.get(registrant).is_some()
+    }
+
+    /// The marks below the lease of a registrant; `None` without a lease.
+    pub fn marks(&self, registrant: &Registrant) -> Option<Vec<ReplicaId>> {
+        self.state.read().leases.marks(registrant).cloned()
     }
 
     /// The zxid of the creation of the lease of a registrant; `None` without a lease.
@@ -179,4 +205,56 @@ impl Catalog {
 fn writes_applications(data: &[u8]) -> bool {
     let said = serde_json::from_slice::<serde_json::Value>(data).ok();
     said.and_then(|said| said.get("applicationLevel")?.as_bool()).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{HealthCheck, Instance, InstanceDocument, InstanceKey, Tenant};
+    use crate::telemetry::Metrics;
+    use crate::zookeeper::{Node, Sink, Stat};
+
+    #[test]
+    fn a_lease_knows_what_its_instance_says_whichever_is_read_first() {
+        let layout = Layout {
+            dubbo_root: "/dubbo".into(),
+            services_root: String::new(),
+            registry_root: "/zoogate".into(),
+        };
+        let (service_id, instance_id) = ("cart".to_owned(), "cart-1".to_owned());
+        let key = InstanceKey { tenant: Tenant::default(), service_id, instance_id };
+        let registrant = Registrant::Instance(key.clone());
+        let node = |path: String, data: Option<Vec<u8>>| {
+            let stat = Stat { czxid: 1, mzxid: 1, ..Stat::default() };
+            Node { path, state: data.map(|data| (data, stat)) }
+        };
+        let instance = |interval| {
+            let (service_id, instance_id) = (key.service_id.clone(), key.instance_id.clone());
+            let health_check = Some(HealthCheck { interval, times: 1, ..HealthCheck::default() });
+            let instance = Instance { instance_id, service_id, health_check, ..Instance::default() };
+            let document = InstanceDocument { instance, ..InstanceDocument::default() };
+            node(layout.document(&registrant), Some(serde_json::to_vec(&document).unwrap()))
+        };
+        let gone = || node(layout.document(&registrant), None);
+        let lease = || node(layout.lease(&registrant), Some(Vec::new()));
+        let mark = || node(layout.mark(&registrant, &ReplicaId::new("a")), Some(Vec::new()));
+        let known = |nodes: Vec<Node>| {
+            let catalog = Catalog::new(layout.clone(), usize::MAX, Arc::new(Metrics::new().unwrap()));
+            catalog.apply(nodes);
+            let seconds = |lease: LeaseView<'_>| lease.time_to_live.map(|span| span.as_secs());
+            catalog.look_at_leases(|lease| Some(seconds(lease)))
+        };
+        assert_eq!(known(vec![lease()]), [None]);
+        for (nodes, seconds) in [
+            (vec![lease(), instance(5)], Some(10)),
+            (vec![mark(), instance(5)], Some(10)),
+            (vec![instance(5), lease()], Some(10)),
+            (vec![instance(5), mark(), instance(7)], Some(14)),
+            (vec![instance(5), lease(), mark(), gone()], None),
+        ] {
+            assert_eq!(known(nodes.clone()), [seconds], "{nodes:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod answers;
 mod application_changes;
 mod application_queries;
 mod applications;
+mod asker;
 mod attributes;
 mod child_lists;
 mod dependencies;
@@ -13,6 +14,8 @@ mod find;
 mod gauges;
 mod leases;
 mod listeners;
+mod listing;
+mod names;
 mod nodes;
 mod offers;
 mod providers;
@@ -36,6 +39,7 @@ use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
 pub use answers::{Existence, FindError, Found, Holds, LeaseView, Registered};
 pub use application_queries::MetadataStanding;
 pub use applications::{ApplicationNode, MappingRecord, Standing};
+pub use asker::Asker;
 pub use attributes::PairsRecord;
 pub use dependencies::DependencyRecord;
 pub use listeners::{Listener, Listeners};
@@ -112,7 +116,7 @@ impl Catalog {
         by_alias: bool,
         tags: &[String],
     ) -> Result<Found, FindError> {
-        self.state.read().find(service, consumer_id, by_alias, tags)
+        self.ask(&service.tenant, consumer_id, |asker| asker.find(service.view(), by_alias, tags))
     }
 
     /// The instances of one microservice.
@@ -142,28 +146,15 @@ impl Catalog {
         self.state.read().services.get(tenant, service_id)?.microservice().cloned()
     }
 
-    /// All microservices of a tenant, sorted by key, those of sidecars and Dubbo applications among them.
-    pub fn microservices(&self, tenant: &Tenant) -> Vec<Arc<Microservice>> {
-        let state = self.state.read();
-        let Some(services) = state.services.tenants.get(tenant) else { return Vec::new() };
-        let known = services.services.values().filter_map(|service| service.microservice().cloned());
-        let mut known: Vec<_> = known.collect();
-        drop(state);
-        let key = |one: &Microservice| {
-            (one.app_id.clone(), one.service_name.clone(), one.version.clone(), one.environment.clone())
-        };
-        known.sort_by_cached_key(|microservice| key(microservice));
-        known
-    }
-
     /// Whether exactly this version of a service is registered, by name or by alias. What only provider URLs speak of
     /// is not: whoever asks is about to register it, and takes an id that is answered for one that can be changed.
     pub fn existence(&self, key: &MicroserviceKey) -> Existence {
         let state = self.state.read();
         let ServiceKey { tenant, environment, app_id, service_name } = &key.service;
-        let name = (environment.clone(), app_id.clone(), service_name.clone());
+        let name = (environment.as_str(), app_id.as_str(), service_name.as_str());
+        let name = &name as &dyn names::Name;
         let Some(services) = state.services.tenants.get(tenant) else { return Existence::Nowhere };
-        let groups = [services.by_name.get(&name).map(|group| &group.versions), services.by_alias.get(&name)];
+        let groups = [services.by_name.get(name).map(|group| &group.versions), services.by_alias.get(name)];
         let is_registered =
             |id: &&String| services.services.get(*id).is_some_and(|service| service.record.is_some());
         let ids = |versions: &'_ services::Versions| {
@@ -217,6 +208,11 @@ impl Catalog {
     /// An instance as its znode holds it; `None` also for those behind provider URLs.
     pub fn instance_record(&self, key: &InstanceKey) -> Option<InstanceRecord> {
         self.state.read().services.get(&key.tenant, &key.service_id)?.instances.get(&key.instance_id).cloned()
+    }
+
+    /// How long an instance that was registered through the v4 API may be silent; `None` for all others.
+    pub fn time_to_live(&self, key: &InstanceKey) -> Option<Duration> {
+        self.state.read().services.time_to_live(key)
     }
 
     /// Whether the id is that of an instance behind a provider URL.

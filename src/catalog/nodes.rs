@@ -1,6 +1,6 @@
 //! The provider and consumer znodes in Dubbo's tree, the gateway's own and everybody else's.
 
-use std::collections::HashMap;
+use ahash::HashMap;
 
 use super::child_lists::ChildLists;
 use super::offers;
@@ -103,7 +103,7 @@ impl ServiceNodes {
 
     /// Whether the interface has a provider, whoever registered it.
     pub fn has_provider(&self, interface: &str) -> bool {
-        self.has_provider_at(&dubbo::encode(interface))
+        self.has_provider_at(&dubbo::encoded(interface))
     }
 
     /// The same of the interface as paths spell it.

@@ -242,7 +242,8 @@ impl State {
 
     /// The least zxid that the answer about a service of `application` can have: that of the application level, as far
     /// as the service is, or ever was, something of it.
-    pub(super) fn application_zxid(&self, application: &str, service: &str) -> i64 {
+    /// `providers` is the zxid of the service's providers.
+    pub(super) fn application_zxid(&self, application: &str, service: &str, providers: i64) -> i64 {
         let is_mapped = || {
             let mapping = self.applications.mappings.get(service).and_then(|mapping| mapping.text.as_deref());
             mapping.is_some_and(|text| dubbo::applications_in(text).any(|name| name == application))
@@ -253,6 +254,6 @@ impl State {
         if !concerns {
             return 0;
         }
-        self.applications.zxid(application).max(self.nodes.interface_zxid(&dubbo::encode(service)))
+        self.applications.zxid(application).max(providers)
     }
 }

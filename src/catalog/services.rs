@@ -1,15 +1,18 @@
 //! Microservices and their instances as the v4 API shows them: those registered through it, and those that stand
 //! behind provider URLs of sidecars and Dubbo applications.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ahash::HashMap;
 use bytes::Bytes;
 
 use super::Found;
 use super::attributes::PairsRecord;
 use super::dependencies::DependencyRecord;
+use super::listing::Listing;
+use super::names::{Name, NameKey};
 use crate::model::{InstanceDocument, InstanceKey, Microservice, Registrant, Tenant};
 use crate::zookeeper::Layout;
 
@@ -25,14 +28,13 @@ pub(super) struct TenantServices {
     pub dependencies: HashMap<String, BTreeMap<NameKey, DependencyRecord>>,
     /// The same the other way round: the ids of those who use a service.
     pub consumers: HashMap<NameKey, BTreeSet<String>>,
+    /// All of them as they are listed.
+    pub listing: Arc<Listing>,
     /// How many services are registered through the v4 API.
     pub registered: usize,
     /// How many instances are.
     pub instances: usize,
 }
-
-/// Environment, application and name (or alias).
-pub(super) type NameKey = (String, String, String);
 
 /// The ids of microservices by version.
 pub(super) type Versions = BTreeMap<String, BTreeSet<String>>;
@@ -180,19 +182,21 @@ impl TenantServices {
 
     /// Takes `microservice` out of where [`Self::file`] put it.
     pub fn unfile(&mut self, id: &str, microservice: &Microservice) {
-        let key = name_key(microservice, &microservice.service_name);
-        if let Some(group) = self.by_name.get_mut(&key) {
+        let key = name(microservice, &microservice.service_name);
+        let key = &key as &dyn Name;
+        if let Some(group) = self.by_name.get_mut(key) {
             group.answer = OnceLock::new();
             take_out(&mut group.versions, &microservice.version, id);
             if group.versions.is_empty() {
-                self.by_name.remove(&key);
+                self.by_name.remove(key);
             }
         }
-        let key = name_key(microservice, &microservice.alias);
-        if let Some(versions) = self.by_alias.get_mut(&key) {
+        let key = name(microservice, &microservice.alias);
+        let key = &key as &dyn Name;
+        if let Some(versions) = self.by_alias.get_mut(key) {
             take_out(versions, &microservice.version, id);
             if versions.is_empty() {
-                self.by_alias.remove(&key);
+                self.by_alias.remove(key);
             }
         }
     }
@@ -205,8 +209,8 @@ impl TenantServices {
         let Some(service) = self.services.get_mut(id) else { return };
         service.answer = OnceLock::new();
         if let Some(microservice) = service.microservice() {
-            let key = name_key(microservice, &microservice.service_name);
-            if let Some(group) = self.by_name.get_mut(&key) {
+            let key = name(microservice, &microservice.service_name);
+            if let Some(group) = self.by_name.get_mut(&key as &dyn Name) {
                 group.answer = OnceLock::new();
             }
         }
@@ -232,6 +236,7 @@ impl TenantServices {
             _ => false,
         };
         if !same {
+            self.listing.note(before.clone(), after.clone());
             if let Some(before) = before {
                 self.unfile(id, &before);
             }
@@ -257,6 +262,10 @@ pub(super) fn name_key(microservice: &Microservice, name: &str) -> NameKey {
     (microservice.environment.clone(), microservice.app_id.clone(), name.to_owned())
 }
 
+fn name<'m>(microservice: &'m Microservice, name: &'m str) -> (&'m str, &'m str, &'m str) {
+    (&microservice.environment, &microservice.app_id, name)
+}
+
 /// All tenants.
 #[derive(Default)]
 pub(super) struct Services {
@@ -276,8 +285,8 @@ impl Services {
     pub fn siblings(&self, tenant: &Tenant, id: &str) -> Vec<String> {
         let Some(services) = self.tenants.get(tenant) else { return Vec::new() };
         let microservice = services.services.get(id).and_then(Service::microservice);
-        let key = microservice.map(|microservice| name_key(microservice, &microservice.service_name));
-        let group = key.and_then(|key| services.by_name.get(&key));
+        let key = microservice.map(|microservice| name(microservice, &microservice.service_name));
+        let group = key.and_then(|key| services.by_name.get(&key as &dyn Name));
         let ids = group.into_iter().flat_map(|group| group.versions.values().flatten());
         let had_instances =
             |other: &&String| services.services.get(*other).is_some_and(|service| service.folder_zxid > 0);

@@ -131,21 +131,21 @@ impl State {
             }
             Place::Instance(key) => {
                 self.instance(metrics, key.clone(), state);
-                self.note_time_to_live(&Registrant::Instance(key.clone()));
                 let service = self.services.get(&key.tenant, &key.service_id);
                 let known = service.is_some_and(|service| service.instances.contains_key(&key.instance_id));
                 self.note_unreadable(&node.path, state, known);
+                let time_to_live = self.services.time_to_live(&key);
+                self.leases.set_time_to_live(&Registrant::Instance(key), time_to_live);
             }
             Place::Lease(registrant) => {
-                if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid)) {
+                let time_to_live = self.time_to_live(&registrant);
+                if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid), time_to_live) {
                     self.losses.push(Loss::Registration(registrant));
-                } else {
-                    self.note_time_to_live(&registrant);
                 }
             }
             Place::Mark(registrant, replica) => {
-                self.leases.mark(registrant.clone(), replica, state.is_some());
-                self.note_time_to_live(&registrant);
+                let time_to_live = self.time_to_live(&registrant);
+                self.leases.mark(registrant, replica, state.is_some(), time_to_live);
             }
             Place::Replica(replica) => {
                 if self.leases.replica(&replica, state.map(|(data, _)| data)) {
@@ -160,14 +160,6 @@ impl State {
                 };
             }
             Place::Folder | Place::Other => {}
-        }
-    }
-
-    /// The document, the lease and the marks of a registrant may be read in any order.
-    fn note_time_to_live(&mut self, registrant: &Registrant) {
-        if let Registrant::Instance(key) = registrant {
-            let time_to_live = self.services.time_to_live(key);
-            self.leases.set_time_to_live(registrant, time_to_live);
         }
     }
 

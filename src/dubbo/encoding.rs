@@ -1,5 +1,7 @@
 //! Znode names are URLs encoded with the table of `java.net.URLEncoder`, because Java consumers compare text.
 
+use std::borrow::Cow;
+
 /// Why a znode name is not an encoded text. Java consumers fail the whole interface on the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -14,7 +16,16 @@ pub enum DecodeError {
 /// Encodes like `URLEncoder.encode(text, "UTF-8")`: letters, digits and `.-*_` stay, a space becomes `+`, every
 /// other byte becomes `%XX` with upper-case digits, which older consumers insist on.
 pub fn encode(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    encoded(text).into_owned()
+}
+
+/// The same, without a copy of what stays as it is.
+pub fn encoded(text: &str) -> Cow<'_, str> {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b".-*_".contains(&byte);
+    if text.bytes().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(form_urlencoded::byte_serialize(text.as_bytes()).collect())
 }
 
 /// Decodes like `URLDecoder.decode(name, "UTF-8")`, and is as strict: a name that it refuses is one that a Java
@@ -97,6 +108,15 @@ mod tests {
             let encoded = encode(&text);
             prop_assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-*_+%".contains(&byte)));
             prop_assert_eq!(decode(&encoded), Ok(text));
+
+        }
+
+        #[test]
+        fn what_stays_as_it_is_is_not_copied(text in "[a-c.*_ \u{e9}-]{0,4}") {
+            let whole: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            let encoded = encoded(&text);
+            prop_assert_eq!(matches!(encoded, Cow::Borrowed(_)), whole == text);
+            prop_assert_eq!(encoded, whole);
         }
 
         #[test]

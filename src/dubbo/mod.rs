@@ -22,7 +22,7 @@ pub use check::{
     MAX_INTERFACE_BYTES, MAX_NAME_BYTES, check_host, check_interface, check_method, check_param_key,
     check_param_value, check_protocol, check_url,
 };
-pub use encoding::{DecodeError, decode, encode};
+pub use encoding::{DecodeError, decode, encode, encoded};
 pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
 pub use pattern::EntryPattern;

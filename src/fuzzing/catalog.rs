@@ -94,7 +94,7 @@ fn picture(catalog: &Catalog) -> Vec<String> {
         lines
             .push(format!("microservice {service:?} {:?}", catalog.tags(&tenant, id).map(|tags| tags.pairs)));
         match catalog.instances(&tenant, id, None, &[]) {
-            Ok(found) => lines.push(format!("instances of {id}: {}", String::from_utf8_lossy(&found.json))),
+            Ok(found) => lines.push(format!("instances of {id}: {}", String::from_utf8_lossy(found.json()))),
             Err(error) => lines.push(format!("instances of {id}: {error}")),
         }
         let key = ServiceKey {
@@ -104,7 +104,7 @@ fn picture(catalog: &Catalog) -> Vec<String> {
             service_name: service.service_name.clone(),
         };
         if let Ok(found) = catalog.find(&key, None, true, &[]) {
-            lines.push(format!("found of {key:?}: {}", String::from_utf8_lossy(&found.json)));
+            lines.push(format!("found of {key:?}: {}", String::from_utf8_lossy(found.json())));
         }
         for instance_id in catalog.instance_ids(&tenant, id) {
             let key = InstanceKey { tenant: tenant.clone(), service_id: id.clone(), instance_id };

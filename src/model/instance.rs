@@ -80,8 +80,10 @@ impl Instance {
 
     /// How long the instance may be silent: interval × (times + 1), the rule of service-center.
     pub fn time_to_live(&self) -> Duration {
-        let check = self.health_check.clone().unwrap_or_default();
-        Duration::from_secs(u64::from(check.interval) * (u64::from(check.times) + 1))
+        let of = |check: &HealthCheck| {
+            Duration::from_secs(u64::from(check.interval) * (u64::from(check.times) + 1))
+        };
+        self.health_check.as_ref().map_or_else(|| of(&HealthCheck::default()), of)
     }
 }
 

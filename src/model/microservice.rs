@@ -18,6 +18,25 @@ pub struct ServiceKey {
     pub service_name: String,
 }
 
+/// The same without its tenant, of parts that belong to somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceKeyView<'k> {
+    /// See [`ServiceKey::environment`].
+    pub environment: &'k str,
+    /// See [`ServiceKey::app_id`].
+    pub app_id: &'k str,
+    /// See [`ServiceKey::service_name`].
+    pub service_name: &'k str,
+}
+
+impl ServiceKey {
+    /// All of it but the tenant.
+    pub fn view(&self) -> ServiceKeyView<'_> {
+        let Self { environment, app_id, service_name, .. } = self;
+        ServiceKeyView { environment, app_id, service_name }
+    }
+}
+
 /// What makes a microservice unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MicroserviceKey {

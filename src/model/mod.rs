@@ -16,7 +16,7 @@ pub use documents::{
     Timestamps, part_name,
 };
 pub use instance::{DataCenter, HealthCheck, Instance, InstanceStatus};
-pub use microservice::{Framework, Microservice, MicroserviceKey, ServiceKey, ServicePath};
+pub use microservice::{Framework, Microservice, MicroserviceKey, ServiceKey, ServiceKeyView, ServicePath};
 pub use registrant::{DependencyKey, InstanceKey, Registrant, ReplicaId, SidecarId, Tenant};
 pub use revision::Revision;
 pub use snapshot::{Consumer, Provider, Snapshot, SnapshotReport};

@@ -20,12 +20,19 @@ impl Tenant {
     pub fn new(domain: impl Into<String>, project: impl Into<String>) -> Self {
         Self { domain: domain.into(), project: project.into() }
     }
+
+    /// Whether it is the tenant that applications outside ServiceComb belong to.
+    pub fn is_default(&self) -> bool {
+        self.domain == DEFAULT && self.project == DEFAULT
+    }
 }
+
+const DEFAULT: &str = "default";
 
 /// The tenant that applications outside ServiceComb belong to.
 impl Default for Tenant {
     fn default() -> Self {
-        Self::new("default", "default")
+        Self::new(DEFAULT, DEFAULT)
     }
 }
 

@@ -20,6 +20,9 @@ pub struct Revision {
 }
 
 impl Revision {
+    /// How many digits it has.
+    pub const LENGTH: usize = 40;
+
     /// The revision of the answer whose bytes are `content`.
     pub fn of(zxid: i64, content: &[u8]) -> Self {
         Self { zxid, digest: short_digest(content) }
@@ -27,7 +30,7 @@ impl Revision {
 
     /// Reads what a client sent; `None` for anything that no zoogate gave out ("", "0", another registry's).
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 40 || !text.is_ascii() {
+        if text.len() != Self::LENGTH || !text.is_ascii() {
             return None;
         }
         let zxid = i64::from_str_radix(&text[..16], 16).ok()?;

@@ -4,13 +4,11 @@
 //! acknowledged and then lost, the two sides check each other in opposite order: a heartbeat stores its time and then
 //! looks whether the registrant is lapsing; a lapse announces itself and then looks at the time.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ahash::{HashMap, RandomState};
 use parking_lot::RwLock;
 
 use super::clock::lease_now;

@@ -123,13 +123,13 @@ impl Registry {
     /// [`RegistryError::NoSuchInstance`], and [`RegistryError::NotConnected`] when another replica should be asked.
     pub async fn heartbeat(&self, key: &InstanceKey) -> Result<(), RegistryError> {
         let registrant = Registrant::Instance(key.clone());
-        if let Some(record) = self.catalog.instance_record(key) {
+        if let Some(time_to_live) = self.catalog.time_to_live(key) {
             let ear = self.hearing.touch(&registrant);
-            let replica = self.zookeeper.replica();
+            let replica = self.zookeeper.present_replica();
             let marked = replica.is_some_and(|replica| self.catalog.is_marked(&registrant, &replica));
             if let Some(lost) = self.zookeeper.disconnected_for() {
                 // Whoever registered it anew through another replica meanwhile has to hear it in time.
-                let alone = self.zookeeper.session_timeout().min(record.document.instance.time_to_live() / 2);
+                let alone = self.zookeeper.session_timeout().min(time_to_live / 2);
                 let alive = lost < alone;
                 // One whose silence is being acted on may be gone already, and nobody knows for how long the connection has
                 // been lost of a process that stood still.

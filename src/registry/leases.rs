@@ -198,10 +198,9 @@ impl Registry {
     /// Whether a registrant was heard here within its time to live.
     pub(super) fn hears(&self, registrant: &Registrant) -> bool {
         let own = match registrant {
-            Registrant::Instance(key) => self.catalog.instance_record(key),
+            Registrant::Instance(key) => self.catalog.time_to_live(key),
             Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
         };
-        let own = own.map(|record| record.document.instance.time_to_live());
         let time_to_live = own.unwrap_or_else(|| self.usual_time_to_live(registrant));
         self.hearing.last(registrant).is_some_and(|heard| heard.elapsed() < time_to_live)
     }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::Registry;
-use crate::model::{DependencyKey, ServiceKey};
+use crate::model::DependencyKey;
 
 /// Dependencies that may wait to be recorded. One that finds no place is noted again by the consumer's next find.
 const QUEUE: usize = 10_000;
@@ -38,20 +38,16 @@ impl Recorder {
 }
 
 impl Registry {
-    /// Notes that a consumer, if it is named, has found a service, so that the dependency is recorded soon. It costs a
-    /// look-up when it is recorded already, and never waits.
-    pub fn note_find(&self, service: &ServiceKey, consumer_id: Option<&str>, by_alias: bool) {
-        let Some(consumer_id) = consumer_id else { return };
-        if let Some(key) = self.catalog.new_dependency(service, consumer_id, by_alias) {
-            self.recorder.note(key);
-        }
+    /// Notes dependencies that finds showed and that are not recorded yet, so that they are soon. It never waits.
+    pub fn note_dependencies(&self, keys: impl IntoIterator<Item = DependencyKey>) {
+        keys.into_iter().for_each(|key| self.recorder.note(key));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Tenant;
+    use crate::model::{ServiceKey, Tenant};
 
     fn key(number: usize) -> DependencyKey {
         DependencyKey {

@@ -97,7 +97,12 @@ impl ZooKeeper {
 
     /// The name of this replica in its current session; it outlives a disconnect, not the session.
     pub fn replica(&self) -> Option<ReplicaId> {
-        self.replica.load_full().map(|replica| replica.as_ref().clone())
+        self.present_replica().map(|replica| replica.as_ref().clone())
+    }
+
+    /// The same without a copy of the name.
+    pub fn present_replica(&self) -> Option<Arc<ReplicaId>> {
+        self.replica.load_full()
     }
 
     /// For how long there has been no connection; `None` while there is one.

@@ -28,6 +28,7 @@ impl Tallies {
         let method = match frequent {
             Frequent::Find => "GET",
             Frequent::Heartbeat => "PUT",
+            Frequent::FindMany => "POST",
         };
         self.0[frequent as usize].get_or_init(|| Tally {
             ok: metrics.http_requests.with_label_values(&[dialect, route, method, "200"]),

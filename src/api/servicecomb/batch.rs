@@ -3,21 +3,22 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::batch_answer::{self, Answers};
-use super::discovery::Seen;
+use super::batch_body::Wanted;
 use super::error::ApiError;
-use super::json::Object;
+use super::json::{self, Object};
 use super::limits::Limits;
 use super::openapi::{BatchFind, BatchFound, BatchKind, ConsumerId};
 use super::query::Query;
 use super::request;
 use super::response;
-use super::validate as rules;
 use crate::api::Gateway;
-use crate::catalog::{FindError, Found};
-use crate::model::{InstanceKey, ServiceKey, Tenant};
+use crate::catalog::Catalog;
+use crate::model::{DependencyKey, Tenant};
 
-/// After how many look-ups other requests of the same thread get their turn.
-const TURN: usize = 256;
+/// How many services are found in one look into the catalog.
+const LOOK: usize = 32;
+/// After how many looks other requests of the same thread get their turn.
+const TURN: usize = 8;
 
 /// Finds instances, if that is the action asked for.
 #[utoipa::path(
@@ -45,165 +46,161 @@ pub async fn action(
     }
     let (tenant, consumer_id) = (request::tenant(&request)?, request::consumer_id(&request)?);
     let limits = Limits::of(&request);
-    let body = request::body(&request, payload, limits.body).await?;
-    let mut wanted = Wanted::read(&tenant, &Object::root(&body)?, limits.batch_elements)?;
+    let body = request::raw_body(&request, payload, limits.body).await?;
+    let mut wanted = match Wanted::read_quickly(&tenant, &body, limits.batch_elements) {
+        Some(wanted) => wanted,
+        None => Wanted::read(&tenant, &Object::root(&json::parse(&body)?)?, limits.batch_elements)?,
+    };
     if query.ignores_rev() {
         wanted.forget_revisions();
     }
 
-    let catalog = &gateway.catalog;
-    let find_service = |key: &ServiceKey| catalog.find(key, consumer_id, false, &[]);
-    let find_instance = |key: &InstanceKey| catalog.instance(key, consumer_id);
+    let mut round = Round::default();
     // Two rounds at most: the second when a client has seen a later state than this replica knew in the first.
-    if is_ahead(&wanted.services, find_service) || is_ahead(&wanted.instances, find_instance) {
-        catalog.catch_up().await;
+    if !round.find(&gateway.catalog, &tenant, consumer_id, &wanted, false).await {
+        gateway.catalog.catch_up().await;
+        round = Round::default();
+        round.find(&gateway.catalog, &tenant, consumer_id, &wanted, true).await;
     }
-    let services = collect(&wanted.services, find_service).await;
-    let instances = collect(&wanted.instances, find_instance).await;
-    for element in wanted.services.iter().filter(|_| consumer_id.is_some()) {
-        // Of a service that could not be found there is nothing to note.
-        gateway.registry.note_find(&element.key, consumer_id, false);
-    }
-    Ok(response::json_bytes(batch_answer::document(&services, &instances, limits.batch_answer)?))
+    gateway.registry.note_dependencies(round.dependencies);
+    let answer = batch_answer::document(&round.services, &round.instances, limits.batch_answer)?;
+    Ok(response::json_bytes(answer))
 }
 
-fn is_ahead<K>(elements: &[Element<K>], find: impl Fn(&K) -> Result<Found, FindError>) -> bool {
-    // Only those who have seen something are looked up here.
-    let seen = elements.iter().filter(|element| element.seen.is_anything());
-    seen.into_iter().any(|element| element.seen.is_ahead_of(&find(&element.key)))
+/// What was found.
+#[derive(Default)]
+struct Round {
+    services: Answers,
+    instances: Answers,
+    /// What the consumer is shown to use and was not known to.
+    dependencies: Vec<DependencyKey>,
 }
 
-async fn collect<K>(elements: &[Element<K>], find: impl Fn(&K) -> Result<Found, FindError>) -> Answers {
-    let mut answers = Answers::default();
-    for (index, element) in elements.iter().enumerate() {
-        if index % TURN == TURN - 1 {
-            tokio::task::yield_now().await;
+impl Round {
+    /// Finds all that is `wanted`. Unless it is the `last` round, it ends with false as soon as it turns out that the client
+    /// has seen a later state than the catalog knows.
+    async fn find(
+        &mut self,
+        catalog: &Catalog,
+        tenant: &Tenant,
+        consumer_id: Option<&str>,
+        wanted: &Wanted<'_>,
+        last: bool,
+    ) -> bool {
+        for (look, elements) in wanted.services.chunks(LOOK).enumerate() {
+            take_turns(look).await;
+            let is_known = catalog.ask(tenant, consumer_id, |asker| {
+                elements.iter().enumerate().all(|(index, element)| {
+                    let service = element.key.view();
+                    // Of a service that could not be found there is nothing to note.
+                    self.dependencies.extend(asker.new_dependency(service, false));
+                    let found = asker.find(service, false, &[]);
+                    self.services.compare(look * LOOK + index, &element.rev, found, last)
+                })
+            });
+            if !is_known {
+                return false;
+            }
         }
-        let found = find(&element.key);
-        let seen = if element.seen.is_ahead_of(&found) { Seen::NOTHING } else { element.seen };
-        answers.add(index, seen, found);
-    }
-    answers
-}
-
-/// What a request asks for.
-#[derive(Debug)]
-pub struct Wanted {
-    services: Vec<Element<ServiceKey>>,
-    instances: Vec<Element<InstanceKey>>,
-}
-
-/// One element of a request: what to find, and what the client has seen of it.
-#[derive(Debug)]
-pub struct Element<K> {
-    key: K,
-    seen: Seen,
-}
-
-impl Wanted {
-    pub fn read(tenant: &Tenant, body: &Object<'_>, most: usize) -> Result<Self, ApiError> {
-        for name in ["services", "instances"] {
-            rules::check_length(name, body.length(name), most)?;
+        for (look, elements) in wanted.instances.chunks(LOOK).enumerate() {
+            take_turns(look).await;
+            let is_known = catalog.ask(tenant, consumer_id, |asker| {
+                elements.iter().enumerate().all(|(index, element)| {
+                    let found = asker.instance(&element.key);
+                    self.instances.compare(look * LOOK + index, &element.rev, found, last)
+                })
+            });
+            if !is_known {
+                return false;
+            }
         }
-        let services = body
-            .objects("services")?
-            .iter()
-            .map(|element| service(tenant, element))
-            .collect::<Result<_, _>>()?;
-        let instances = body
-            .objects("instances")?
-            .iter()
-            .map(|element| instance(tenant, element))
-            .collect::<Result<_, _>>()?;
-        let wanted = Self { services, instances };
-        if wanted.services.is_empty() && wanted.instances.is_empty() {
-            return Err(ApiError::invalid("Required services or instances"));
-        }
-        Ok(wanted)
-    }
-
-    /// Makes every answer a full one.
-    fn forget_revisions(&mut self) {
-        self.services.iter_mut().for_each(|element| element.seen = Seen::NOTHING);
-        self.instances.iter_mut().for_each(|element| element.seen = Seen::NOTHING);
+        true
     }
 }
 
-fn service(tenant: &Tenant, element: &Object<'_>) -> Result<Element<ServiceKey>, ApiError> {
-    let service = element.required_object("service")?;
-    let key = ServiceKey {
-        tenant: tenant.clone(),
-        environment: service.checked_text("environment", rules::ENVIRONMENT)?,
-        app_id: service.checked_text("appId", rules::APP_ID)?,
-        service_name: service.checked_text("serviceName", rules::SERVICE_NAME)?,
-    };
-    Ok(Element { key, seen: Seen::claimed(&element.text("rev")?) })
-}
-
-fn instance(tenant: &Tenant, element: &Object<'_>) -> Result<Element<InstanceKey>, ApiError> {
-    let instance = element.required_object("instance")?;
-    let key = InstanceKey {
-        tenant: tenant.clone(),
-        service_id: instance.checked_text("serviceId", rules::SERVICE_ID)?,
-        instance_id: instance.checked_text("instanceId", rules::INSTANCE_ID)?,
-    };
-    Ok(Element { key, seen: Seen::claimed(&element.text("rev")?) })
+async fn take_turns(look: usize) {
+    if look % TURN == TURN - 1 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::model::{Microservice, Revision};
+    use crate::telemetry::Metrics;
+    use crate::zookeeper::{Layout, Node, Sink, Stat};
 
-    fn read(body: Value) -> Result<Wanted, ApiError> {
-        Wanted::read(&Tenant::default(), &Object::root(&body)?, 3)
-    }
-
-    #[test]
-    fn the_request_of_the_reference_is_taken() {
-        let wanted = read(json!({"services": [
-            {"service": {"environment": "", "appId": "default", "serviceName": "test"}, "rev": "0"}]}))
-        .unwrap();
-        assert_eq!(wanted.services[0].key.service_name, "test");
-        assert!(wanted.instances.is_empty());
-    }
-
-    #[test]
-    fn both_lists_are_taken_and_the_version_of_a_service_is_not_looked_at() {
-        let wanted = read(json!({
-            "services": [{"service": {"environment": "production", "appId": "string", "serviceName": "string",
-                "version": "string", "tenant": null}, "rev": "string"}],
-            "instances": [{"instance": {"serviceId": "string", "instanceId": "string"}, "rev": null}],
-            "consumerServiceId": "somebody"}))
-        .unwrap();
-        assert_eq!(wanted.services.len(), 1);
-        assert_eq!(wanted.instances[0].key.instance_id, "string");
-    }
-
-    #[test]
-    fn one_element_that_is_not_acceptable_refuses_the_request() {
-        let service = |service: Value| json!({"services": [{ "service": service }]});
-        let instance = |instance: Value| json!({"instances": [{ "instance": instance }]});
-        let table = [
-            (json!({}), "Required services or instances"),
-            (json!({"services": null, "instances": []}), "Required services or instances"),
-            (json!({"services": [null]}), "services[0].service: must not be null"),
-            (service(json!(null)), "services[0].service: must not be null"),
-            (service(json!({"serviceName": "a"})), "services[0].service.appId: "),
-            (service(json!({"appId": "a"})), "services[0].service.serviceName: "),
-            (
-                service(json!({"appId": "a", "serviceName": "a", "environment": "x"})),
-                "services[0].service.environment: ",
-            ),
-            (instance(json!({"instanceId": "i"})), "instances[0].instance.serviceId: "),
-            (instance(json!({"serviceId": "s", "instanceId": "a b"})), "instances[0].instance.instanceId: "),
-            (json!({"services": {}}), "Unmarshal error: services: "),
-            (json!({"instances": vec![Value::Null; 4]}), "instances: must not have more than 3 elements"),
-        ];
-        for (body, detail) in table {
-            let error = read(body.clone()).unwrap_err();
-            assert!(error.detail.starts_with(detail), "{body}: {error}");
-        }
+    #[tokio::test]
+    async fn only_for_a_client_that_is_ahead_everything_is_found_twice() {
+        const COUNT: usize = LOOK + 3;
+        let (tenant, layout) = (
+            Tenant::default(),
+            Layout {
+                dubbo_root: "/dubbo".into(),
+                services_root: String::new(),
+                registry_root: "/zoogate".into(),
+            },
+        );
+        let catalog = Catalog::new(layout.clone(), usize::MAX, Arc::new(Metrics::new().unwrap()));
+        let node = |number: usize| {
+            let (service_id, service_name) = (number.to_string(), format!("s{number}"));
+            let path = layout.microservice(&tenant, &service_id);
+            let microservice =
+                Microservice { service_id, service_name, app_id: "a".into(), ..Microservice::default() };
+            let stat = Stat { czxid: 1, mzxid: 1, ..Stat::default() };
+            Node { path, state: Some((serde_json::to_vec(&microservice).unwrap(), stat)) }
+        };
+        catalog.apply((0..COUNT).map(node).collect());
+        let found = |revs: &dyn Fn(usize) -> String| {
+            let element = |number| {
+                let service = json!({"appId": "a", "serviceName": format!("s{number}")});
+                json!({"service": service, "rev": revs(number)})
+            };
+            let body = json!({"services": (0..COUNT).map(element).collect::<Vec<_>>()}).to_string();
+            let (catalog, tenant) = (&catalog, &tenant);
+            async move {
+                let wanted = Wanted::read_quickly(tenant, body.as_bytes(), COUNT).unwrap();
+                let mut first = Round::default();
+                if first.find(catalog, tenant, None, &wanted, false).await {
+                    let answer =
+                        batch_answer::document(&first.services, &first.instances, usize::MAX).unwrap();
+                    return (1, serde_json::from_slice::<Value>(&answer).unwrap()["services"].clone());
+                }
+                let mut second = Round::default();
+                assert!(second.find(catalog, tenant, None, &wanted, true).await);
+                let answer = batch_answer::document(&second.services, &second.instances, usize::MAX).unwrap();
+                (2, serde_json::from_slice::<Value>(&answer).unwrap()["services"].clone())
+            }
+        };
+        let (rounds, all) = found(&|_| String::new()).await;
+        let revs: Vec<String> = all["updated"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["rev"].as_str().unwrap().into())
+            .collect();
+        assert_eq!((rounds, revs.len()), (1, COUNT));
+        let numbers: Vec<usize> = (0..COUNT).collect();
+        let same = found(&|number| revs[number].clone()).await;
+        assert_eq!(same, (1, json!({ "notModified": numbers })));
+        let later = |zxid| {
+            let known = Revision::parse(&revs[COUNT - 1]).unwrap();
+            Revision { zxid: known.zxid + zxid, ..known }.to_string()
+        };
+        let last = |rev: String| {
+            let revs = revs.clone();
+            move |number: usize| if number == COUNT - 1 { rev.clone() } else { revs[number].clone() }
+        };
+        let ahead = found(&last(later(1))).await;
+        let updated = json!([{"index": COUNT - 1, "rev": revs[COUNT - 1]}]);
+        assert_eq!(ahead, (2, json!({"notModified": numbers[..COUNT - 1], "updated": updated})));
+        // Of another registry.
+        let foreign = found(&last("0feb784798bca7b2fb4de8351578c4437b516c4b".into())).await;
+        assert_eq!(foreign, (1, ahead.1));
     }
 }

@@ -38,6 +38,20 @@ impl Answers {
         }
     }
 
+    /// The same with the `rev` that the client gave. Unless it is the `last` look, false if the client has seen a later
+    /// state than `result` is from; then nothing is taken.
+    pub fn compare(&mut self, index: usize, rev: &str, result: Result<Found, FindError>, last: bool) -> bool {
+        let mut seen = Seen::of(rev, &result);
+        if seen.is_ahead_of(&result) {
+            if !last {
+                return false;
+            }
+            seen = Seen::NOTHING;
+        }
+        self.add(index, seen, result);
+        true
+    }
+
     fn is_empty(&self) -> bool {
         self.failed.is_empty() && self.not_modified.is_empty() && self.updated.is_empty()
     }

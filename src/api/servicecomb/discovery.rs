@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::{ApiError, Code};
-use super::existence::service_key;
+use super::existence::service_view;
 use super::gzip;
 use super::openapi::{AppId, ConsumerId, Environment, FoundInstance, FoundInstances, ServiceName};
 use super::query::Query;
@@ -46,11 +46,15 @@ const REVISION: HeaderName = HeaderName::from_static("x-resource-revision");
 )]
 pub async fn find(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
     let query = Query::of(&request);
-    let service = service_key(request::tenant(&request)?, &query)?;
+    let (tenant, service) = (request::tenant(&request)?, service_view(&query)?);
     let (consumer_id, tags) = (request::consumer_id(&request)?, query.tags()?);
-    let find = || gateway.catalog.find(&service, consumer_id, true, &tags);
+    let find = || gateway.catalog.ask(&tenant, consumer_id, |asker| asker.find(service, true, &tags));
     let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
-    gateway.registry.note_find(&service, consumer_id, true);
+    if consumer_id.is_some() {
+        gateway.registry.note_dependencies(
+            gateway.catalog.ask(&tenant, consumer_id, |asker| asker.new_dependency(service, true)),
+        );
+    }
     answer(&request, seen, &found).await
 }
 
@@ -132,13 +136,7 @@ impl Seen {
         find: impl Fn() -> Result<Found, FindError>,
     ) -> Result<(Self, Found), FindError> {
         let mut found = find();
-        // The usual case needs no look into the `rev`.
-        if let Ok(same) = &found
-            && same.rev() == rev.as_bytes()
-        {
-            return Ok((Self(Some(same.revision)), found?));
-        }
-        let claimed = Self::claimed(rev);
+        let claimed = Self::of(rev, &found);
         if claimed.is_ahead_of(&found) {
             catalog.catch_up().await;
             found = find();
@@ -147,15 +145,20 @@ impl Seen {
         Ok((seen, found?))
     }
 
-    /// Whether the client has seen anything at all.
-    pub fn is_anything(self) -> bool {
-        self.0.is_some()
-    }
-
     /// Whether the client has seen a later state than the one that `found` was answered from.
     pub fn is_ahead_of(self, found: &Result<Found, FindError>) -> bool {
         let Some(seen) = self.0 else { return false };
         found.as_ref().map_or(true, |found| found.revision.zxid < seen.zxid)
+    }
+
+    /// Reads `rev`, into which the usual case needs no look: that it is the one of what was found.
+    pub fn of(rev: &str, found: &Result<Found, FindError>) -> Self {
+        match found {
+            Ok(found) if rev.len() == Revision::LENGTH && found.rev() == rev.as_bytes() => {
+                Self(Some(found.revision))
+            }
+            _ => Self::claimed(rev),
+        }
     }
 
     /// Reads `rev` without making sure that the catalog is no older. What no zoogate gave out is nothing seen.
@@ -224,9 +227,35 @@ mod tests {
     #[actix_web::test]
     async fn the_rev_of_an_answer_that_other_changes_made_younger_is_told() {
         let mut found = found("[]", 0);
-        found.revision.zxid = 9;
-        let answer = answered(Seen::NOTHING, &found).await;
-        assert_eq!(answer.headers().get(REVISION).unwrap(), found.revision.to_string().as_str());
+        for zxid in [9, 9, 11, 7] {
+            found.revision.zxid = zxid;
+            let answer = answered(Seen::NOTHING, &found).await;
+            assert_eq!(answer.headers().get(REVISION).unwrap(), found.revision.to_string().as_str());
+        }
+    }
+
+    #[test]
+    fn a_rev_is_compared_as_text_first_and_read_when_it_differs() {
+        let same = found("[]", 0);
+        let at = |zxid| Revision { zxid, ..same.revision }.to_string();
+        let other = Revision::of(9, b"[1]").to_string();
+        let table = [
+            (at(7), true, false),
+            (at(3), true, false),
+            (at(8), true, true),
+            (other, false, true),
+            ("0".repeat(40), false, false),
+            (String::new(), false, false),
+        ];
+        for (rev, holds, is_ahead) in table {
+            let result = Ok(same.clone());
+            let seen = Seen::of(&rev, &result);
+            assert_eq!((seen.holds(&same), seen.is_ahead_of(&result)), (holds, is_ahead), "{rev}");
+            let claimed = Seen::claimed(&rev);
+            assert_eq!((claimed.holds(&same), claimed.is_ahead_of(&result)), (holds, is_ahead), "{rev}");
+        }
+        let unknown = Err(FindError::NoSuchMicroservice("s".into()));
+        assert!(Seen::of(&at(7), &unknown).is_ahead_of(&unknown));
     }
 
     #[actix_web::test]

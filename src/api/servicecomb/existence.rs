@@ -14,7 +14,7 @@ use super::schemas;
 use super::validate as rules;
 use crate::api::Gateway;
 use crate::catalog::Existence;
-use crate::model::{MicroserviceKey, ServiceKey, Tenant};
+use crate::model::{MicroserviceKey, ServiceKey, ServiceKeyView, Tenant};
 
 /// Answers the id of a microservice or a schema that exists, and an error otherwise.
 #[utoipa::path(
@@ -45,7 +45,7 @@ pub async fn existence(request: HttpRequest, gateway: web::Data<Gateway>) -> Res
     }
 }
 
-fn microservice_key(tenant: Tenant, query: &Query) -> Result<MicroserviceKey, ApiError> {
+fn microservice_key(tenant: Tenant, query: &Query<'_>) -> Result<MicroserviceKey, ApiError> {
     Ok(MicroserviceKey {
         service: service_key(tenant, query)?,
         version: query.checked("version", rules::VERSION)?.into(),
@@ -56,12 +56,25 @@ fn microservice_key(tenant: Tenant, query: &Query) -> Result<MicroserviceKey, Ap
 ///
 /// # Errors
 /// 400001 when a part of its name is not acceptable.
-pub fn service_key(tenant: Tenant, query: &Query) -> Result<ServiceKey, ApiError> {
+pub fn service_key(tenant: Tenant, query: &Query<'_>) -> Result<ServiceKey, ApiError> {
+    let ServiceKeyView { environment, app_id, service_name } = service_view(query)?;
     Ok(ServiceKey {
         tenant,
-        environment: query.checked("env", rules::ENVIRONMENT)?.into(),
-        app_id: query.checked("appId", rules::APP_ID)?.into(),
-        service_name: query.checked("serviceName", rules::SERVICE_NAME)?.into(),
+        environment: environment.into(),
+        app_id: app_id.into(),
+        service_name: service_name.into(),
+    })
+}
+
+/// The same without its tenant, and without a copy.
+///
+/// # Errors
+/// 400001 when a part of its name is not acceptable.
+pub fn service_view<'q>(query: &'q Query<'_>) -> Result<ServiceKeyView<'q>, ApiError> {
+    Ok(ServiceKeyView {
+        environment: query.checked("env", rules::ENVIRONMENT)?,
+        app_id: query.checked("appId", rules::APP_ID)?,
+        service_name: query.checked("serviceName", rules::SERVICE_NAME)?,
     })
 }
 
@@ -103,8 +116,8 @@ mod tests {
     #[test]
     fn a_find_does_not_look_at_the_version() {
         for version in ["", "&version=0%2B", "&version=0%252B", "&version=latest"] {
-            let query = Query::parse(&format!("appId=shop&serviceName=shop:cart&env=production{version}"));
-            assert!(service_key(Tenant::default(), &query).is_ok(), "{version}");
+            let text = format!("appId=shop&serviceName=shop:cart&env=production{version}");
+            assert!(service_key(Tenant::default(), &Query::parse(&text)).is_ok(), "{version}");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! The two requests that come far more often than all others, finds and heartbeats, recognised by their path without the
+//! The requests that come far more often than all others, finds and heartbeats, recognised by their path without the
 //! router: matching one regular expression after the other costs it more than answering. Whatever is not plainly one
-//! of the two, or is spelled in an unusual way, takes the usual way and is answered alike.
+//! of them, or is spelled in an unusual way, takes the usual way and is answered alike.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::{ResponseError, web};
+use actix_web::{FromRequest, ResponseError, web};
 
 use super::error::{ApiError, Code};
-use super::{discovery, frame, heartbeat};
+use super::{batch, discovery, frame, heartbeat};
 use crate::api::Gateway;
 
 /// A request that comes often.
@@ -18,11 +18,13 @@ pub enum Frequent {
     Find,
     /// `PUT /v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/heartbeat`
     Heartbeat,
+    /// `POST /v4/{project}/registry/instances/action`
+    FindMany,
 }
 
 impl Frequent {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 2] = [Self::Find, Self::Heartbeat];
+    pub const ALL: [Self; 3] = [Self::Find, Self::Heartbeat, Self::FindMany];
 
     /// Which one `request` is, if any. What its path says of it is noted where handlers look for it.
     pub fn recognise(request: &mut ServiceRequest) -> Option<Self> {
@@ -38,6 +40,10 @@ impl Frequent {
         if *request.method() == Method::GET && rest == "registry/instances" {
             request.match_info_mut().add_static("project", project);
             return Some(Self::Find);
+        }
+        if *request.method() == Method::POST && rest == "registry/instances/action" {
+            request.match_info_mut().add_static("project", project);
+            return Some(Self::FindMany);
         }
         if *request.method() != Method::PUT {
             return None;
@@ -58,6 +64,7 @@ impl Frequent {
     pub const fn route(self) -> &'static str {
         match self {
             Self::Find => "/v4/{project}/registry/instances",
+            Self::FindMany => "/v4/{project}/registry/instances/action",
             Self::Heartbeat => {
                 "/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/heartbeat"
             }
@@ -66,13 +73,18 @@ impl Frequent {
 
     /// Answers `request`, which is one of this kind.
     pub async fn answer(self, request: ServiceRequest) -> ServiceResponse<BoxBody> {
-        let request = match frame::before(&request) {
+        let (request, mut payload) = match frame::before(&request) {
             Some(answer) => return frame::after(request.into_response(answer)).await,
-            None => request.into_parts().0,
+            None => request.into_parts(),
         };
         let answer = match (self, request.app_data::<web::Data<Gateway>>().cloned()) {
             (Self::Find, Some(gateway)) => discovery::find(request.clone(), gateway).await,
             (Self::Heartbeat, Some(gateway)) => heartbeat::one(request.clone(), gateway).await,
+            (Self::FindMany, Some(gateway)) => match web::Payload::from_request(&request, &mut payload).await
+            {
+                Ok(payload) => batch::action(request.clone(), payload, gateway).await,
+                Err(error) => Err(ApiError::field("body", error)),
+            },
             (_, None) => Err(ApiError::new(Code::Internal, "there is no registry")),
         };
         let answer = answer.unwrap_or_else(|error| error.error_response());

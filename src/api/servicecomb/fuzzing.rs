@@ -5,7 +5,7 @@ use super::json::{self, Object};
 use super::limits::Limits;
 use super::query::Query;
 use super::validate as rules;
-use super::{batch, dependencies, existence, heartbeat, instance_form, microservice_form, schemas};
+use super::{batch_body, dependencies, existence, heartbeat, instance_form, microservice_form, schemas};
 use crate::dubbo::{self, Side};
 use crate::model::{Instance, Microservice, Tenant};
 
@@ -27,7 +27,12 @@ pub fn body(input: &[u8]) {
                 instance(&read);
             }
         }
-        2 => drop(batch::Wanted::read(&tenant, &root, ELEMENTS)),
+        2 => {
+            let careful = batch_body::Wanted::read(&tenant, &root, ELEMENTS);
+            if let Some(quick) = batch_body::Wanted::read_quickly(&tenant, body, ELEMENTS) {
+                assert_eq!(Ok(quick), careful);
+            }
+        }
         3 => drop(heartbeat::keys(&tenant, &root, ELEMENTS)),
         4 => {
             for element in root.objects("dependencies").unwrap_or_default() {

@@ -61,7 +61,7 @@ struct SchemaInfo {
 struct Options(BTreeSet<String>);
 
 impl Options {
-    fn of(query: &Query) -> Result<Self, ApiError> {
+    fn of(query: &Query<'_>) -> Result<Self, ApiError> {
         let text = query.get("options");
         let options = text.split(',').filter(|option| !option.is_empty());
         let known = |option: &str| match OPTIONS.contains(&option) {
@@ -198,7 +198,7 @@ struct Everything {
     rest: serde_json::Map<String, serde_json::Value>,
 }
 
-fn filter(query: &Query) -> Result<impl Fn(&Microservice) -> bool, ApiError> {
+fn filter(query: &Query<'_>) -> Result<impl Fn(&Microservice) -> bool, ApiError> {
     let text = |name: &str| query.get(name).to_owned();
     let (app_id, service_name, environment) = (text("appId"), text("serviceName"), text("env"));
     rules::ENVIRONMENT.check("env", &environment)?;

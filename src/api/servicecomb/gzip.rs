@@ -24,7 +24,7 @@ pub async fn compress(answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBo
         BodySize::Sized(length) if length >= LEAST => length,
         _ => return answer,
     };
-    if !accepts_gzip(answer.request().headers()) || answer.headers().contains_key(CONTENT_ENCODING) {
+    if answer.headers().contains_key(CONTENT_ENCODING) || !accepts_gzip(answer.request().headers()) {
         return answer;
     }
     let (request, response) = answer.into_parts();

@@ -13,7 +13,7 @@ use super::error::{ApiError, Code};
 use super::json::Object;
 use super::limits::Limits;
 use super::openapi::{
-    CreatedMicroservice, MicroserviceRegistration, NewProperties, Removals, Removed, Switch,
+    CreatedMicroservice, MicroserviceRegistration, Microservices, NewProperties, Removals, Removed, Switch,
 };
 use super::query::Query;
 use super::request;
@@ -104,13 +104,6 @@ fn collected(problems: &[ApiError]) -> Option<ApiError> {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Microservices)]
-pub struct Listing {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    services: Vec<Arc<Microservice>>,
-}
-
-#[derive(Serialize, ToSchema)]
 #[schema(as = OneMicroservice)]
 pub struct Single {
     service: Arc<Microservice>,
@@ -122,12 +115,11 @@ pub struct Single {
     path = "/microservices",
     operation_id = "listMicroservices",
     responses(
-        (status = 200, description = "All of them", body = Listing),
+        (status = 200, description = "All of them", body = Microservices),
     )
 )]
 pub async fn list(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
-    let services = gateway.catalog.microservices(&request::tenant(&request)?);
-    response::json(&Listing { services })
+    Ok(response::json_bytes(gateway.catalog.listing(&request::tenant(&request)?).await))
 }
 
 /// Answers one microservice.
@@ -271,14 +263,5 @@ mod tests {
         );
         problems.push(RegistryError::NotConnected.into());
         assert_eq!(collected(&problems).unwrap().code, Code::Unavailable);
-    }
-
-    #[test]
-    fn an_empty_listing_is_an_empty_object() {
-        let json = serde_json::to_string(&Listing { services: Vec::new() }).unwrap();
-        assert_eq!(json, "{}");
-        let one = Arc::new(Microservice { service_name: "cart".into(), ..Microservice::default() });
-        let json = serde_json::to_string(&Listing { services: vec![one] }).unwrap();
-        assert_eq!(json, r#"{"services":[{"serviceName":"cart"}]}"#);
     }
 }

@@ -6,6 +6,7 @@
 
 mod batch;
 mod batch_answer;
+mod batch_body;
 mod cors;
 mod dependencies;
 mod discovery;
@@ -28,9 +29,11 @@ mod microservices;
 mod openapi;
 mod outgoing;
 mod query;
+mod quick;
 mod request;
 mod response;
 mod schemas;
+mod slices;
 mod socket;
 mod tags;
 mod validate;

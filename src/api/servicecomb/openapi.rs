@@ -21,8 +21,8 @@ use crate::model::InstanceStatus;
 
 pub use answers::{
     Applications, BatchFound, CreatedMicroservice, Empty, Existing, FoundInstance, FoundInstances,
-    GovernedMicroservice, GovernedMicroservices, GovernedStatistics, RegisteredInstance, Relations, Removed,
-    StoredSchema, Tags,
+    GovernedMicroservice, GovernedMicroservices, GovernedStatistics, Microservices, RegisteredInstance,
+    Relations, Removed, StoredSchema, Tags,
 };
 pub use requests::{
     BatchFind, BatchKind, Bit, ExistenceKind, Heartbeats, InstanceRegistration, MicroserviceRegistration,

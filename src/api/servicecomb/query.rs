@@ -1,5 +1,7 @@
 //! The query of a request: its parameters, switches, `rev` and tags.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 
 use super::error::ApiError;
@@ -7,22 +9,22 @@ use super::validate::{self, Rule};
 
 /// The query of a request; of a repeated parameter the first counts.
 #[derive(Clone, Debug)]
-pub struct Query(Vec<(String, String)>);
+pub struct Query<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
 
-impl Query {
+impl<'q> Query<'q> {
     /// Decodes the query of `request`.
-    pub fn of(request: &HttpRequest) -> Self {
+    pub fn of(request: &'q HttpRequest) -> Self {
         Self::parse(request.query_string())
     }
 
     /// Decodes `text`, the part of an address behind the question mark.
-    pub fn parse(text: &str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    pub fn parse(text: &'q str) -> Self {
+        Self(form_urlencoded::parse(text.as_bytes()).collect())
     }
 
     /// The value of `name`; empty when it is absent.
     pub fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_ref())
     }
 
     /// The value of `name`, which `rule` accepts.

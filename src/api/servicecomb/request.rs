@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::{ApiError, Code};
 use super::json;
 use super::validate::{self, Rule};
-use crate::api::body::{Bodies, BodyError};
+use crate::api::body::{Bodies, Body, BodyError};
 use crate::model::{InstanceKey, Tenant};
 
 /// The tenant that `request` speaks for.
@@ -93,7 +93,15 @@ pub fn path_texts(
 /// 400001 when it is longer than `limit` bytes, breaks off, takes too long or is not JSON; 503 when there is no room for
 /// it.
 pub async fn body(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Value, ApiError> {
-    let body = Bodies::read(request, payload, limit).await.map_err(|error| match error {
+    json::parse(&raw_body(request, payload, limit).await?)
+}
+
+/// Reads the whole body.
+///
+/// # Errors
+/// Those of [`body`], except that it may be no JSON.
+pub async fn raw_body(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<Body, ApiError> {
+    Bodies::read(request, payload, limit).await.map_err(|error| match error {
         BodyError::TooLong(_) => ApiError::invalid("http: request body too large"),
         BodyError::NoRoom => ApiError::busy(format!("body: {error}")),
         BodyError::Late(_) => {
@@ -101,8 +109,7 @@ pub async fn body(request: &HttpRequest, payload: web::Payload, limit: usize) ->
             ApiError::refusal(StatusCode::REQUEST_TIMEOUT, Code::InvalidParameters, detail)
         }
         BodyError::Broken(error) => ApiError::field("body", error),
-    })?;
-    json::parse(&body)
+    })
 }
 
 #[cfg(test)]

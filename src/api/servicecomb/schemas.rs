@@ -192,7 +192,11 @@ pub async fn delete(request: HttpRequest, gateway: web::Data<Gateway>) -> Result
 ///
 /// # Errors
 /// 400012 and 400016 when the microservice or the schema does not exist.
-pub async fn existence(gateway: &Gateway, tenant: &Tenant, query: &Query) -> Result<HttpResponse, ApiError> {
+pub async fn existence(
+    gateway: &Gateway,
+    tenant: &Tenant,
+    query: &Query<'_>,
+) -> Result<HttpResponse, ApiError> {
     let service_id = query.checked("serviceId", rules::SERVICE_ID)?;
     let schema_id = query.checked("schemaId", rules::SCHEMA_ID)?;
     let summary = || Some(gateway.catalog.schemas(tenant, service_id)?.pairs.get(schema_id)?.clone());

@@ -96,6 +96,11 @@ impl Rule {
         (self.min_bytes, most)
     }
 
+    /// Whether `value` is acceptable.
+    pub fn accepts(self, value: &str) -> bool {
+        self.check("", value).is_ok()
+    }
+
     /// Checks `value`, which came as `field`.
     ///
     /// # Errors
@@ -170,8 +175,12 @@ fn is_name(text: &str) -> bool {
 /// What service-center takes, and what Java allows in the names of interfaces: those of sidecars and Dubbo
 /// applications are looked up here, too.
 fn is_name_or_alias(text: &str) -> bool {
-    let plain = text.replace(['$', '_'], "a");
-    is_alias(&plain) && has_alphanumeric_ends(&plain)
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"$_".contains(&byte);
+    let is_end = |byte: Option<&u8>| byte.is_none_or(|byte| is_plain(*byte));
+    let bytes = text.as_bytes();
+    bytes.iter().all(|byte| is_plain(*byte) || b"-.:".contains(byte))
+        && is_end(bytes.first())
+        && is_end(bytes.last())
 }
 
 fn is_tag(text: &str) -> bool {
@@ -224,7 +233,7 @@ mod tests {
     use super::*;
 
     fn accepts(rule: Rule, text: &str) -> bool {
-        rule.check("field", text).is_ok()
+        rule.accepts(text)
     }
 
     #[test]

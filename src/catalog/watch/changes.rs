@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::super::Catalog;
-use super::super::services::{NameKey, name_key};
+use super::super::names::NameKey;
+use super::super::services::name_key;
 use super::super::state::State;
 use super::queue::Event;
 use crate::model::{InstanceKey, Microservice, Tenant};

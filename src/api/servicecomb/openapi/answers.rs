@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::api::servicecomb::error::ApiError;
 use crate::api::servicecomb::govern::Detail;
-use crate::model::Instance;
+use crate::model::{Instance, Microservice};
 
 /// Which microservice.
 #[derive(ToSchema)]
@@ -37,6 +37,13 @@ pub struct Removed {
 #[schema(rename_all = "camelCase")]
 pub struct RegisteredInstance {
     instance_id: String,
+}
+
+// Without any, the object is empty.
+#[derive(ToSchema)]
+pub struct Microservices {
+    #[schema(nullable = false)]
+    services: Option<Vec<Microservice>>,
 }
 
 /// Instances; without any, the object is empty.
