@@ -10,7 +10,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, web};
 
 use super::error::{ApiError, Code};
 use super::response::{self, TEXT_TYPE};
-use super::{cors, gzip, slices};
+use super::{cors, gzip};
 use crate::api::{Gateway, stale_milliseconds};
 
 /// Clients look for this name; the version is the gateway's.
@@ -56,7 +56,7 @@ pub async fn after(mut answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxB
     let staleness = is_read(answer.request())
         .then(|| answer.request().app_data::<web::Data<Gateway>>()?.catalog.stale_for())
         .flatten();
-    let mut answer = slices::cut(gzip::compress(answer).await);
+    let mut answer = gzip::compress(answer).await;
     let is_cross_origin = cors::is_cross_origin(answer.request().headers());
     dress(answer.response_mut(), is_cross_origin);
     if let Some(staleness) = staleness {

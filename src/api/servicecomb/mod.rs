@@ -33,7 +33,6 @@ mod quick;
 mod request;
 mod response;
 mod schemas;
-mod slices;
 mod socket;
 mod tags;
 mod validate;
