@@ -13,6 +13,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all, ready};
 use futures::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
+use prometheus::IntCounter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use zookeeper_client::{Acl, Acls, Client, CreateMode, Error, MultiWriteError, Permission, SessionState};
@@ -56,6 +57,8 @@ pub(super) struct Sender {
 pub(super) struct Shared {
     members: mpsc::Sender<Member>,
     patience: Duration,
+    /// Counts those who had to be refused.
+    shed: IntCounter,
 }
 
 /// A change on its way into a transaction.
@@ -80,9 +83,9 @@ impl Shared {
     /// Starts sending, for as long as what is returned lives.
     pub fn start(sender: Arc<Sender>) -> Self {
         let (members, receiver) = mpsc::channel(WAITING);
-        let patience = sender.patience;
+        let (patience, shed) = (sender.patience, sender.metrics.shed.with_label_values(&["zookeeper"]));
         spawn_vital("sends changes", send_all(sender, receiver));
-        Self { members, patience }
+        Self { members, patience, shed }
     }
 
     /// Carries `transaction` out. Whoever drops this before it was sent has it not sent.
@@ -99,6 +102,7 @@ impl Shared {
             mpsc::error::TrySendError::Closed(_) => CommitError::NotConnected,
         })?;
         if timeout(self.patience, is_sent).await.is_err() && !taken.swap(true, Ordering::AcqRel) {
+            self.shed.inc();
             return Err(CommitError::Busy);
         }
         ended.await.unwrap_or_else(|_| Err(CommitError::Unknown("it was given up".into())))
