@@ -124,7 +124,8 @@ async fn what_a_sidecar_syncs_is_told_like_any_other_instance() {
 #[tokio::test]
 async fn what_changed_while_zookeeper_was_away_is_told_after_the_reconnect() {
     let root = zookeeper::shared().await;
-    let (port, chroot) = root.strip_prefix("127.0.0.1:").unwrap().split_once('/').unwrap();
+    let (servers, chroot) = root.split_once('/').unwrap();
+    let port = servers.rsplit(':').next().unwrap();
     let proxy = Proxy::start(port.parse().unwrap()).await;
     let one = Options::new(&root).start().await;
     let other = Options::new(&format!("{}/{chroot}", proxy.address())).start().await;

@@ -159,7 +159,15 @@ impl Options {
             settings.retain(|(old_section, old_key, _)| {
                 (old_section, old_key) != (&section.as_str(), &key.as_str())
             });
-            settings.push((section, key, value.clone()));
+            // A root that a test chooses stands in its place as well.
+            let place =
+                roots.iter().find(|(own_section, own_key, _)| own_section == section && own_key == key);
+            let place = place.and_then(|(_, _, root)| Some(&root[..root.rfind('/')?])).unwrap_or_default();
+            let value = match value.strip_prefix("\"/") {
+                Some(root) => format!("\"{place}/{root}"),
+                None => value.clone(),
+            };
+            settings.push((section, key, value));
         }
         // One heading for each section: TOML knows no second one of the same name.
         settings.sort_by_key(|(section, _, _)| *section);
