@@ -16,7 +16,10 @@ use parking_lot::Mutex;
 use prometheus::IntCounter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use zookeeper_client::{Acl, Acls, Client, CreateMode, Error, MultiWriteError, Permission, SessionState};
+use zookeeper_client::{
+    Acl, Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError, MultiWriter, Permission,
+    SessionState,
+};
 
 use super::options::AccessControl;
 use super::transaction::{Cause, CommitError, Operation, Transaction};
@@ -219,17 +222,7 @@ impl Sender {
         let mut writer = self.client.new_multi_writer();
         let operations = members.iter().flat_map(|member| &member.transaction.operations);
         for (step, operation) in operations.enumerate() {
-            let added = match operation {
-                Operation::Create { path, data } => writer.add_create(path, data.as_bytes(), &options),
-                Operation::Set { path, data, version } => {
-                    writer.add_set_data(path, data.as_bytes(), (*version >= 0).then_some(*version))
-                }
-                Operation::Delete { path, version } => {
-                    writer.add_delete(path, (*version >= 0).then_some(*version))
-                }
-                Operation::Check { path, version } => writer.add_check_version(path, *version),
-            };
-            added.map_err(|error| Failure::Step(step, cause_of(error)))?;
+            add(&mut writer, operation, &options).map_err(|error| Failure::Step(step, cause_of(error)))?;
         }
         let started = Instant::now();
         self.metrics.zk_changes.inc_by(members.len() as u64);
@@ -264,6 +257,22 @@ impl Sender {
     pub fn count(&self, operation: &str, started: Instant, outcome: &str) {
         self.metrics.zk_operations.with_label_values(&[operation, outcome]).inc();
         self.metrics.zk_duration.with_label_values(&[operation]).observe(started.elapsed().as_secs_f64());
+    }
+}
+
+/// Adds a step to what `writer` sends; what is created is so with `options`.
+pub(super) fn add(
+    writer: &mut MultiWriter<'_>,
+    operation: &Operation,
+    options: &CreateOptions<'_>,
+) -> Result<(), Error> {
+    match operation {
+        Operation::Create { path, data } => writer.add_create(path, data.as_bytes(), options),
+        Operation::Set { path, data, version } => {
+            writer.add_set_data(path, data.as_bytes(), (*version >= 0).then_some(*version))
+        }
+        Operation::Delete { path, version } => writer.add_delete(path, (*version >= 0).then_some(*version)),
+        Operation::Check { path, version } => writer.add_check_version(path, *version),
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::time::sleep;
 use zookeeper_client::{Acls, Client, CreateMode, CreateOptions};
 
 use super::connection::Connection;
+use super::shared::add;
 use super::transaction::{Operation, Transaction};
 
 /// After which time something that was deleted is put back.
@@ -41,17 +42,7 @@ impl Connection {
 async fn attempt(client: &Client, transaction: &Transaction) {
     let mut writer = client.new_multi_writer();
     for operation in &transaction.operations {
-        let added = match operation {
-            Operation::Create { path, data } => writer.add_create(path, data.as_bytes(), &PERSISTENT),
-            Operation::Set { path, data, version } => {
-                writer.add_set_data(path, data.as_bytes(), (*version >= 0).then_some(*version))
-            }
-            Operation::Delete { path, version } => {
-                writer.add_delete(path, (*version >= 0).then_some(*version))
-            }
-            Operation::Check { path, version } => writer.add_check_version(path, *version),
-        };
-        if added.is_err() {
+        if add(&mut writer, operation, &PERSISTENT).is_err() {
             return;
         }
     }
