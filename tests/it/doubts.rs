@@ -36,19 +36,11 @@ async fn heartbeat(gateway: &Gateway, service: &str, id: &str) -> Answer {
     gateway.request(Method::PUT, &path).patience(SESSION).send().await
 }
 
-/// A connect string that leads through a proxy, which can be cut.
-async fn through_a_proxy(root: &str) -> (Proxy, String) {
-    let (server, chroot) = root.split_at(root.find('/').unwrap());
-    let proxy = Proxy::start(server.rsplit(':').next().unwrap().parse().unwrap()).await;
-    let connect = format!("{}{chroot}", proxy.address());
-    (proxy, connect)
-}
-
 #[tokio::test]
 async fn a_heartbeat_without_a_connection_is_taken_for_half_of_the_time_to_live_at_most() {
     let half = Duration::from_secs(5);
     let root = zookeeper::shared().await;
-    let (proxy, connect) = through_a_proxy(&root).await;
+    let (proxy, connect) = Proxy::in_front_of(&root).await;
     let options =
         patient(&connect).set("servicecomb", "min_interval", "\"1s\"").set("servicecomb", "min_times", "1");
     let gateway = options.start().await;
@@ -201,7 +193,7 @@ async fn what_was_known_before_a_pause_of_the_process_is_not_relied_on() {
 #[tokio::test]
 async fn no_heartbeat_is_taken_without_a_connection_after_a_pause_of_the_process() {
     let root = zookeeper::shared().await;
-    let (proxy, connect) = through_a_proxy(&root).await;
+    let (proxy, connect) = Proxy::in_front_of(&root).await;
     let gateway = with_deadline(patient(&connect)).start().await;
     let other = patient(&root).start().await;
     let service = create_service(&gateway, "stock").await;

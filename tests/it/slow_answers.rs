@@ -81,9 +81,8 @@ async fn what_was_replaced_stays_until_everything_is_read_again_after_the_connec
     let root = zookeeper::shared().await;
     let znodes = Znodes::connect(&root).await;
     let (wire, connect) = Wire::start(&root).await;
-    let (server, chroot) = connect.split_at(connect.find('/').unwrap());
-    let proxy = Proxy::start(server.rsplit(':').next().unwrap().parse().unwrap()).await;
-    let gateway = patient(&format!("{}{chroot}", proxy.address())).start().await;
+    let (proxy, through) = Proxy::in_front_of(&connect).await;
+    let gateway = patient(&through).start().await;
     znodes.create(&provider("10.0.0.1", 1), "").await;
     found(&gateway, "demo.Echo", &["dubbo://10.0.0.1"]).await;
     proxy.set(Mode::Refuse);

@@ -124,11 +124,9 @@ async fn what_a_sidecar_syncs_is_told_like_any_other_instance() {
 #[tokio::test]
 async fn what_changed_while_zookeeper_was_away_is_told_after_the_reconnect() {
     let root = zookeeper::shared().await;
-    let (servers, chroot) = root.split_once('/').unwrap();
-    let port = servers.rsplit(':').next().unwrap();
-    let proxy = Proxy::start(port.parse().unwrap()).await;
+    let (proxy, through) = Proxy::in_front_of(&root).await;
     let one = Options::new(&root).start().await;
-    let other = Options::new(&format!("{}/{chroot}", proxy.address())).start().await;
+    let other = Options::new(&through).start().await;
     let (consumer, provider) = (create_service(&one, "web").await, create_service(&one, "stock").await);
     let old = create_instance(&one, &provider, 8080).await;
     let stays = create_instance(&one, &provider, 8081).await;

@@ -40,6 +40,14 @@ impl Proxy {
         Self::start_at(0, port, None).await
     }
 
+    /// Starts a proxy in front of the last server of a connect string, and answers the connect string that leads through it.
+    pub async fn in_front_of(connect: &str) -> (Self, String) {
+        let (servers, chroot) = connect.split_at(connect.find('/').unwrap());
+        let proxy = Self::start(servers.rsplit(':').next().unwrap().parse().unwrap()).await;
+        let through = format!("{}{chroot}", proxy.address());
+        (proxy, through)
+    }
+
     /// Starts a proxy that listens on `at` in front of 127.0.0.1:`port`, and that replaces one text by another, of the same
     /// length, in the first bytes that a client sends: for protocols that begin by telling an address.
     pub async fn start_at(at: u16, port: u16, translation: Option<(String, String)>) -> Self {
