@@ -23,7 +23,7 @@ use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use futures::FutureExt;
-use prometheus::IntGauge;
+use prometheus::{Histogram, IntCounter, IntGauge};
 
 use self::admission::Admitted;
 use self::refusing::Form;
@@ -98,28 +98,31 @@ struct Ending<'a> {
 
 impl Ending<'_> {
     fn note(&self, route: Option<&str>, status: StatusCode) {
-        let elapsed = self.started.elapsed();
-        let route = route.unwrap_or("unmatched");
-        let metrics = &self.observer.metrics;
-        metrics.http_requests.with_label_values(&[self.dialect, route, self.method, status.as_str()]).inc();
-        metrics.http_duration.with_label_values(&[self.dialect, route]).observe(elapsed.as_secs_f64());
+        let (elapsed, route) = (self.started.elapsed(), route.unwrap_or("unmatched"));
+        self.counter(route, status).inc();
+        self.duration(route).observe(elapsed.as_secs_f64());
         self.log(route, status, elapsed);
     }
 
     /// The same for a request that comes often: its metrics need not be looked up each time.
     fn note_frequent(&self, frequent: Frequent, status: StatusCode) {
-        let elapsed = self.started.elapsed();
-        let tally = self.observer.tallies.of(frequent, &self.observer.metrics);
-        match status {
-            StatusCode::OK => tally.ok.inc(),
-            StatusCode::NOT_MODIFIED => tally.not_modified.inc(),
-            _ => {
-                let labels = [self.dialect, frequent.route(), self.method, status.as_str()];
-                self.observer.metrics.http_requests.with_label_values(&labels).inc();
-            }
+        let (elapsed, route) = (self.started.elapsed(), frequent.route());
+        let tally = self.observer.tallies.of(frequent);
+        match tally.counter(status) {
+            Some(kept) => kept.get_or_init(|| self.counter(route, status)).inc(),
+            None => self.counter(route, status).inc(),
         }
-        tally.duration.observe(elapsed.as_secs_f64());
-        self.log(frequent.route(), status, elapsed);
+        tally.duration.get_or_init(|| self.duration(route)).observe(elapsed.as_secs_f64());
+        self.log(route, status, elapsed);
+    }
+
+    fn counter(&self, route: &str, status: StatusCode) -> IntCounter {
+        let labels = [self.dialect, route, self.method, status.as_str()];
+        self.observer.metrics.http_requests.with_label_values(&labels)
+    }
+
+    fn duration(&self, route: &str) -> Histogram {
+        self.observer.metrics.http_duration.with_label_values(&[self.dialect, route])
     }
 
     fn log(&self, route: &str, status: StatusCode, elapsed: Duration) {

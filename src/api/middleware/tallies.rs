@@ -2,38 +2,38 @@
 
 use std::sync::OnceLock;
 
+use actix_web::http::StatusCode;
 use prometheus::{Histogram, IntCounter};
 
 use crate::api::servicecomb::Frequent;
-use crate::telemetry::Metrics;
 
-/// The metrics of one kind of request.
+/// The metrics of one kind of request, each looked up when it is first needed: before that, it is not shown.
+#[derive(Default)]
 pub struct Tally {
-    /// Answered with 200.
-    pub ok: IntCounter,
-    /// Answered with 304.
-    pub not_modified: IntCounter,
+    ok: OnceLock<IntCounter>,
+    not_modified: OnceLock<IntCounter>,
     /// How long they took.
-    pub duration: Histogram,
+    pub duration: OnceLock<Histogram>,
 }
 
-/// Those of every [`Frequent`], each looked up with the first request: before that, it is not shown.
+impl Tally {
+    /// Where the counter of a usual `status` is kept.
+    pub fn counter(&self, status: StatusCode) -> Option<&OnceLock<IntCounter>> {
+        match status {
+            StatusCode::OK => Some(&self.ok),
+            StatusCode::NOT_MODIFIED => Some(&self.not_modified),
+            _ => None,
+        }
+    }
+}
+
+/// Those of every [`Frequent`].
 #[derive(Default)]
-pub struct Tallies([OnceLock<Tally>; Frequent::ALL.len()]);
+pub struct Tallies([Tally; Frequent::ALL.len()]);
 
 impl Tallies {
     /// Those of `frequent`.
-    pub fn of(&self, frequent: Frequent, metrics: &Metrics) -> &Tally {
-        let (dialect, route) = ("servicecomb", frequent.route());
-        let method = match frequent {
-            Frequent::Find => "GET",
-            Frequent::Heartbeat => "PUT",
-            Frequent::FindMany => "POST",
-        };
-        self.0[frequent as usize].get_or_init(|| Tally {
-            ok: metrics.http_requests.with_label_values(&[dialect, route, method, "200"]),
-            not_modified: metrics.http_requests.with_label_values(&[dialect, route, method, "304"]),
-            duration: metrics.http_duration.with_label_values(&[dialect, route]),
-        })
+    pub fn of(&self, frequent: Frequent) -> &Tally {
+        &self.0[frequent as usize]
     }
 }
