@@ -6,7 +6,7 @@ use serde::de::MapAccess;
 
 use super::error::ApiError;
 use super::json::Object;
-use super::quick::{self, Fields, Quick, Text, once};
+use super::quick::{self, Fields, Quick, Text, fields, once};
 use super::validate as rules;
 use crate::model::{InstanceKey, ServiceKeyView, Tenant};
 
@@ -120,15 +120,16 @@ fn instance<'b>(tenant: &Tenant, element: &Object<'_>) -> Result<Element<'b, Ins
 /// The texts of one element, and what the client says it has seen of it.
 type Read<'b, const TEXTS: usize> = ([Cow<'b, str>; TEXTS], Cow<'b, str>);
 
-/// A body in its usual form.
-#[derive(Default)]
-struct Body<'b> {
-    services: List<ServiceElement<'b>>,
-    instances: List<InstanceElement<'b>>,
+fields! {
+    /// A body in its usual form.
+    struct Body<'b> {
+        services: List<ServiceElement<'b>> = "services",
+        instances: List<InstanceElement<'b>> = "instances",
+    }
 }
 
-/// A list, which may be absent or `null`.
-type List<T> = Option<Option<Vec<Quick<T>>>>;
+/// A list, which may be `null`.
+type List<T> = Option<Vec<Quick<T>>>;
 
 impl<'b> Body<'b> {
     /// Environment, application and name of each service; `None` when one is not there.
@@ -156,84 +157,32 @@ fn text(read: Option<Text<'_>>) -> Cow<'_, str> {
     read.map(|Text(text)| text).unwrap_or_default()
 }
 
-#[derive(Default)]
-struct ServiceElement<'b> {
-    service: Option<Quick<ServiceTexts<'b>>>,
-    rev: Option<Text<'b>>,
-}
-
-#[derive(Default)]
-struct ServiceTexts<'b> {
-    environment: Option<Text<'b>>,
-    app_id: Option<Text<'b>>,
-    service_name: Option<Text<'b>>,
-}
-
-#[derive(Default)]
-struct InstanceElement<'b> {
-    instance: Option<Quick<InstanceTexts<'b>>>,
-    rev: Option<Text<'b>>,
-}
-
-#[derive(Default)]
-struct InstanceTexts<'b> {
-    service_id: Option<Text<'b>>,
-    instance_id: Option<Text<'b>>,
-}
-
-impl<'b> Fields<'b> for Body<'b> {
-    const NAMES: &'static [&'static str] = &["services", "instances"];
-
-    fn take<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "services" => once(&mut self.services, map),
-            _ => once(&mut self.instances, map),
-        }
+fields! {
+    struct ServiceElement<'b> {
+        service: Quick<ServiceTexts<'b>> = "service",
+        rev: Text<'b> = "rev",
     }
 }
 
-impl<'b> Fields<'b> for ServiceElement<'b> {
-    const NAMES: &'static [&'static str] = &["service", "rev"];
-
-    fn take<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "service" => once(&mut self.service, map),
-            _ => once(&mut self.rev, map),
-        }
+fields! {
+    struct ServiceTexts<'b> {
+        environment: Text<'b> = "environment",
+        app_id: Text<'b> = "appId",
+        service_name: Text<'b> = "serviceName",
     }
 }
 
-impl<'b> Fields<'b> for ServiceTexts<'b> {
-    const NAMES: &'static [&'static str] = &["environment", "appId", "serviceName"];
-
-    fn take<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "environment" => once(&mut self.environment, map),
-            "appId" => once(&mut self.app_id, map),
-            _ => once(&mut self.service_name, map),
-        }
+fields! {
+    struct InstanceElement<'b> {
+        instance: Quick<InstanceTexts<'b>> = "instance",
+        rev: Text<'b> = "rev",
     }
 }
 
-impl<'b> Fields<'b> for InstanceElement<'b> {
-    const NAMES: &'static [&'static str] = &["instance", "rev"];
-
-    fn take<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "instance" => once(&mut self.instance, map),
-            _ => once(&mut self.rev, map),
-        }
-    }
-}
-
-impl<'b> Fields<'b> for InstanceTexts<'b> {
-    const NAMES: &'static [&'static str] = &["serviceId", "instanceId"];
-
-    fn take<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "serviceId" => once(&mut self.service_id, map),
-            _ => once(&mut self.instance_id, map),
-        }
+fields! {
+    struct InstanceTexts<'b> {
+        service_id: Text<'b> = "serviceId",
+        instance_id: Text<'b> = "instanceId",
     }
 }
 

@@ -27,6 +27,27 @@ pub trait Fields<'b>: Default {
     fn take<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
 }
 
+/// Declares an object of which these members are wanted, by their names.
+macro_rules! fields {
+    ($(#[$about:meta])* struct $object:ident<$body:lifetime> { $($member:ident: $kind:ty = $name:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Default)]
+        struct $object<$body> { $($member: Option<$kind>,)+ }
+
+        impl<$body> Fields<$body> for $object<$body> {
+            const NAMES: &'static [&'static str] = &[$($name),+];
+
+            fn take<A: MapAccess<$body>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+                match name {
+                    $($name => once(&mut self.$member, map),)+
+                    _ => Err(serde::de::Error::custom("not wanted")),
+                }
+            }
+        }
+    };
+}
+pub(super) use fields;
+
 /// Reads a whole body; `None` when it takes more care.
 pub fn read<'b, F: Fields<'b>>(body: &'b [u8]) -> Option<F> {
     serde_json::from_slice(body).ok().map(|Quick(fields)| fields)
@@ -112,20 +133,10 @@ impl Visitor<'_> for Name {
 mod tests {
     use super::*;
 
-    #[derive(Default)]
-    struct Both<'b> {
-        one: Option<Text<'b>>,
-        more: Option<Option<Vec<Quick<Both<'b>>>>>,
-    }
-
-    impl<'b> Fields<'b> for Both<'b> {
-        const NAMES: &'static [&'static str] = &["one", "more"];
-
-        fn take<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-            match name {
-                "one" => once(&mut self.one, map),
-                _ => once(&mut self.more, map),
-            }
+    fields! {
+        struct Both<'b> {
+            one: Text<'b> = "one",
+            more: Option<Vec<Quick<Both<'b>>>> = "more",
         }
     }
 
