@@ -336,6 +336,13 @@ impl Sink for Catalog {
         wanted
     }
 
+    fn touch(&self, folders: Vec<String>, zxid: i64) {
+        for folders in folders.chunks(CHANGES_PER_LOCK) {
+            let mut state = self.state.write();
+            folders.iter().for_each(|folder| state.touch(&self.layout, folder, zxid));
+        }
+    }
+
     fn known_paths(&self) -> Vec<String> {
         self.state.read().paths(&self.layout)
     }

@@ -111,6 +111,11 @@ impl ServiceNodes {
         self.interfaces.get(path_interface).is_some_and(|interface| !interface.nodes.is_empty())
     }
 
+    /// `pzxid` of the folder of an interface's providers, 0 when there is none.
+    pub fn folder_zxid(&self, path_interface: &str) -> i64 {
+        self.interfaces.get(path_interface).map_or(0, |interface| interface.zxid)
+    }
+
     /// zxid of the last change of an interface's providers, whatever they appear as.
     pub fn interface_zxid(&self, path_interface: &str) -> i64 {
         self.interfaces.get(path_interface).map_or(0, |interface| interface.zxid.max(interface.changed))

@@ -163,6 +163,23 @@ impl State {
         }
     }
 
+    /// Takes that a child of a folder was created or deleted by the transaction `zxid`.
+    pub fn touch(&mut self, layout: &Layout, folder: &str, zxid: i64) {
+        self.zxid = self.zxid.max(zxid);
+        match layout.place(folder) {
+            Place::ProviderFolder { interface } => {
+                let known = self.nodes.folder_zxid(&interface);
+                self.nodes.folder(&mut self.services, &interface, known.max(zxid));
+            }
+            Place::InstanceFolder(tenant, id) => {
+                self.services.change(&tenant, &id, |service| {
+                    service.folder_zxid = service.folder_zxid.max(zxid);
+                });
+            }
+            _ => {}
+        }
+    }
+
     fn note_unreadable(&mut self, path: &str, state: Option<(&[u8], &Stat)>, known: bool) {
         if let Some((_, stat)) = state.filter(|_| !known) {
             self.unreadable.insert(path.to_owned(), stat.version);

@@ -35,8 +35,9 @@ impl Registry {
                 for (registrant, ..) in &idle {
                     marks.create(self.zookeeper.layout.mark(registrant, replica), "");
                 }
-                if idle.len() > 1 && connection.commit(&marks).await.is_ok() {
-                    if !self.read_back(marks.changed_paths()).await {
+                let marked = if idle.len() > 1 { connection.commit(&marks).await.ok() } else { None };
+                if let Some(is_shown) = marked {
+                    if !is_shown {
                         // What stands beside the mark may be another registration than the one that the catalog shows.
                         idle.iter().for_each(|(_, ear, _)| ear.set_lapsing(true));
                     }

@@ -10,7 +10,7 @@ use super::hearing::Ear;
 use super::plan::Plan;
 use super::{Registry, RegistryError};
 use crate::model::Registrant;
-use crate::zookeeper::{Cause, CommitError, Connection, Operation, Place, Transaction};
+use crate::zookeeper::{Cause, CommitError, Connection, Operation, Transaction};
 
 /// How often a change is planned anew before it is given up.
 const ATTEMPTS: u64 = 16;
@@ -173,33 +173,19 @@ impl Registry {
                 limit,
             });
         }
-        let changed: Vec<String> = transactions.iter().flat_map(Transaction::changed_paths).collect();
-        match transactions.as_slice() {
+        let layout = &self.zookeeper.layout;
+        let changes = transactions.iter().flat_map(|transaction| &transaction.operations);
+        let changes = changes.filter(|operation| operation.changes());
+        let documents = changes.filter_map(|change| layout.place(change.path()).registrant()).collect();
+        // Whoever is answered sees it in the catalog.
+        let is_seen = match transactions.as_slice() {
             [_] => connection.commit_in_turn(&transactions).await?,
             _ => commit_all(connection, transactions).await?,
-        }
-        let layout = &self.zookeeper.layout;
-        let documents = changed.iter().filter_map(|path| layout.place(path).registrant()).collect();
-        // Read back over the session that wrote it, so that whoever is answered sees it in the catalog. If that
-        // takes too long, the change stands all the same. Conditions alone change nothing.
-        let is_seen = changed.is_empty() || does_wrong!("ack-before-commit") || self.read_back(changed).await;
+        };
         if !is_seen {
             log::debug!("the catalog has not caught up with a change in time");
         }
         Ok(Committed { documents, is_seen })
-    }
-
-    /// Has what was changed read into the catalog. Instances are read together with their marks: with a mark of this
-    /// replica the catalog must never show the document of one that stood there before.
-    pub(super) async fn read_back(&self, mut changed: Vec<String>) -> bool {
-        let layout = &self.zookeeper.layout;
-        let marked = changed.iter().filter_map(|path| match layout.place(path) {
-            Place::Mark(registrant @ Registrant::Instance(_), _) => Some(layout.document(&registrant)),
-            _ => None,
-        });
-        let marked: Vec<String> = marked.collect();
-        changed.extend(marked);
-        self.zookeeper.refresh(changed, false).await
     }
 
     /// Makes sure that a lapse, or another change, is decided whose outcome was unknown or has not been seen: what was
@@ -243,7 +229,10 @@ impl Registry {
 
 /// Commits one after the other, to the end also when nobody waits for it any more: whoever gives up on a large change
 /// must not leave it half done, or a client with little patience would never get it done.
-async fn commit_all(connection: Arc<Connection>, transactions: Vec<Transaction>) -> Result<(), CommitError> {
+async fn commit_all(
+    connection: Arc<Connection>,
+    transactions: Vec<Transaction>,
+) -> Result<bool, CommitError> {
     let steps = tokio::spawn(async move { connection.commit_in_turn(&transactions).await });
     steps.await.unwrap_or_else(|error| Err(CommitError::Unknown(error.to_string())))
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::transaction::CommitError;
+
 /// What is known of a znode besides its data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
@@ -62,6 +64,8 @@ pub trait Sink: Send + Sync + 'static {
     /// Takes znodes as they were read, newest last. Those of which a full reading only notes that they exist come with
     /// a stat of zeros; answers the paths of those that it wants to be read all the same.
     fn apply(&self, nodes: Vec<Node>) -> Vec<String>;
+    /// Takes that children of these folders were created or deleted by the transaction `zxid`.
+    fn touch(&self, folders: Vec<String>, zxid: i64);
     /// Every path that it believes to exist; what a full reading did not meet is then taken away.
     fn known_paths(&self) -> Vec<String>;
     /// Whether it is being kept up to date from now on.
@@ -74,32 +78,61 @@ pub(super) struct Refresh {
     pub paths: Vec<String>,
     /// Whether the server must first catch up with the leader: needed unless this session made the change itself.
     pub sync: bool,
-    /// Told when it is done; dropped when it cannot be.
-    pub done: oneshot::Sender<()>,
+    /// Told when it is done, or cannot be.
+    pub done: Done,
+}
+
+/// Who is told that something has been read.
+pub(super) enum Done {
+    /// Somebody who asked for it; dropped when it cannot be.
+    Refreshed(oneshot::Sender<()>),
+    /// Somebody whose change was carried out: whether the catalog shows it.
+    Committed(oneshot::Sender<Result<bool, CommitError>>),
+}
+
+impl Done {
+    /// Whether nobody listens any more.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Refreshed(listener) => listener.is_closed(),
+            Self::Committed(listener) => listener.is_closed(),
+        }
+    }
+
+    /// Says whether the catalog shows it.
+    pub fn tell(self, is_shown: bool) {
+        // Who does not listen any more has given up.
+        match self {
+            Self::Refreshed(listener) if is_shown => drop(listener.send(())),
+            Self::Refreshed(_) => {}
+            Self::Committed(listener) => drop(listener.send(Ok(is_shown))),
+        }
+    }
 }
 
 /// Somebody who waits for reads. Everything that is read for them holds a clone; they are told when the last one goes.
 #[derive(Clone)]
-pub(super) struct Waiter(Arc<Done>);
+pub(super) struct Waiter(Arc<Waiting>);
 
-struct Done(Mutex<Option<oneshot::Sender<()>>>);
+struct Waiting(Mutex<Option<Done>>);
 
 impl Waiter {
-    pub fn new(done: oneshot::Sender<()>) -> Self {
-        Self(Arc::new(Done(Mutex::new(Some(done)))))
+    pub fn new(done: Done) -> Self {
+        Self(Arc::new(Waiting(Mutex::new(Some(done)))))
     }
 
-    /// What they wait for failed: they learn it by their channel closing.
+    /// What they wait for failed, and they are told so.
     pub fn fail(&self) {
-        self.0.0.lock().take();
+        if let Some(done) = self.0.0.lock().take() {
+            done.tell(false);
+        }
     }
 }
 
-impl Drop for Done {
+impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(done) = self.0.lock().take() {
-            // Nobody listens any more when the wish was given up.
-            let _ = done.send(());
+            done.tell(true);
         }
     }
 }

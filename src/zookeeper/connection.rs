@@ -33,7 +33,7 @@ pub struct Connection {
     deadline: Duration,
     gate: Arc<Gate>,
     shared: Shared,
-    sender: Arc<Sender>,
+    pub(super) sender: Arc<Sender>,
     /// Bytes that the chroot adds to every path.
     pub chroot_bytes: usize,
     /// Folders that exist: they are never deleted, so seeing one once is enough.
@@ -53,14 +53,14 @@ pub(super) enum Read {
 }
 
 impl Connection {
-    pub(super) fn new(replica: ReplicaId, layout: Layout, gate: Arc<Gate>, sender: Sender) -> Self {
+    pub(super) fn new(replica: ReplicaId, gate: Arc<Gate>, sender: Sender) -> Self {
         let client = sender.client.clone();
         let chroot_bytes = if client.path() == "/" { 0 } else { client.path().len() };
         let sender = Arc::new(sender);
         Self {
             client,
             replica,
-            layout,
+            layout: sender.layout.clone(),
             deadline: sender.deadline,
             gate,
             shared: Shared::start(sender.clone()),
@@ -75,19 +75,20 @@ impl Connection {
         self.client.state() == SessionState::SyncConnected
     }
 
-    /// Carries out `transactions`, one after the other. Only before the first they have to wait for their turn: a change
+    /// Carries out `transactions`, one after the other, and answers whether the catalog shows them. Only before the first they have to wait for their turn: a change
     /// that has begun must not be refused half way.
     ///
     /// # Errors
     /// [`CommitError::Busy`] when their turn does not come in time, or that of the first transaction that fails; what
     /// comes after it is not carried out.
-    pub async fn commit_in_turn(&self, transactions: &[Transaction]) -> Result<(), CommitError> {
+    pub async fn commit_in_turn(&self, transactions: &[Transaction]) -> Result<bool, CommitError> {
         if !self.is_usable() {
             return Err(CommitError::NotConnected);
         }
         let _turn = self.gate.enter().await?;
+        let mut is_shown = true;
         for (index, transaction) in transactions.iter().enumerate() {
-            self.commit(transaction).await.map_err(|error| match error {
+            is_shown &= self.commit(transaction).await.map_err(|error| match error {
                 CommitError::NotConnected if index > 0 => {
                     CommitError::Unknown("the connection was lost before all of it was sent".into())
                 }
@@ -97,28 +98,29 @@ impl Connection {
                 error => error,
             })?;
         }
-        Ok(())
+        Ok(is_shown)
     }
 
-    /// Carries out `transaction`, after making sure that the folders of what it creates exist. Those of the gate's crowd
+    /// Carries out `transaction`, after making sure that the folders of what it creates exist, and answers whether the
+    /// catalog shows what it has changed; if that takes too long, it stands all the same. Those of the gate's crowd
     /// that wait for their turn do not come before it: what this replica does of its own accord must not be kept from.
     ///
     /// # Errors
     /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
+    pub async fn commit(&self, transaction: &Transaction) -> Result<bool, CommitError> {
         self.ensure_folders(transaction).await?;
         #[cfg(feature = "failpoints")]
         {
             if does_wrong!("ack-before-commit") {
                 self.commit_later(transaction);
-                return Ok(());
+                return Ok(true);
             }
             if does_wrong!("resurrect") {
                 self.put_back_later(transaction).await;
             }
         }
         match self.try_commit(transaction).await {
-            Err(CommitError::Unknown(_)) if does_wrong!("ignore-unknown") => Ok(()),
+            Err(CommitError::Unknown(_)) if does_wrong!("ignore-unknown") => Ok(true),
             Err(CommitError::Failed { path, cause: Cause::NoNode })
                 if creates(transaction, &path) && self.forget_folder(&path) =>
             {
@@ -129,7 +131,7 @@ impl Connection {
         }
     }
 
-    async fn try_commit(&self, transaction: &Transaction) -> Result<(), CommitError> {
+    async fn try_commit(&self, transaction: &Transaction) -> Result<bool, CommitError> {
         self.shared.commit(transaction.clone()).await
     }
 

@@ -142,6 +142,7 @@ pub(super) struct Released {
 
 #[cfg(test)]
 mod tests {
+    use super::super::change::Done;
     use super::*;
 
     fn gone(path: &str) -> Node {
@@ -179,7 +180,7 @@ mod tests {
     fn whoever_waits_is_told_when_all_of_it_has_gone_or_cannot_be_known() {
         let wait = || {
             let (done, is_done) = tokio::sync::oneshot::channel();
-            (vec![Waiter::new(done)], is_done)
+            (vec![Waiter::new(Done::Refreshed(done))], is_done)
         };
         let mut held = Held::default();
         let (waiters, mut is_done) = wait();

@@ -208,6 +208,11 @@ impl Layout {
         format!("{}/instances/{}/{}", self.registry_root, tenant_tail(tenant), segment(service_id))
     }
 
+    /// What every transaction writes last: its stat tells when all that was written with it was.
+    pub fn last_change(&self) -> String {
+        format!("{}/last-change", self.registry_root)
+    }
+
     /// The folders that must exist before anything is written or listed.
     pub fn foundations(&self) -> Vec<String> {
         let own = [
@@ -218,6 +223,7 @@ impl Layout {
             "leases/snapshots",
             "leases/instances",
             "replicas",
+            "last-change",
         ];
         let own = own.iter().map(|name| format!("{}/{name}", self.registry_root));
         std::iter::once(self.dubbo_root.clone()).chain(own).collect()

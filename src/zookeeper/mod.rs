@@ -15,6 +15,7 @@ mod session;
 mod shared;
 mod transaction;
 mod watches;
+mod writing;
 #[cfg(feature = "failpoints")]
 mod wrong;
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use zookeeper_client::{Client, Error, SessionInfo, SessionState};
 
-use super::change::{Refresh, Sink};
+use super::change::{Done, Refresh, Sink};
 use super::connection::Connection;
 use super::feed::{self, End};
 use super::gate::Gate;
@@ -20,12 +20,15 @@ use super::layout::{Layout, parent};
 use super::options::Options;
 use super::shared::Sender;
 use super::transaction::CommitError;
+use super::writing::Ended;
 use crate::background::spawn_vital;
 use crate::model::ReplicaId;
 use crate::telemetry::{Metrics, Readiness};
 
 /// Wishes to read that may wait; past it a wish is refused at once.
 const REFRESHES: usize = 4096;
+/// Outcomes of transactions that may wait; past it the next transactions do.
+const OUTCOMES: usize = 64;
 /// Pause between two attempts to connect: doubled from the first to the last, then constant.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
@@ -127,7 +130,7 @@ impl ZooKeeper {
     /// waits until everything that was committed before has arrived. False when that could not be done in time.
     pub async fn refresh(&self, paths: Vec<String>, sync: bool) -> bool {
         let (done, finished) = oneshot::channel();
-        if self.refreshes.try_send(Refresh { paths, sync, done }).is_err() {
+        if self.refreshes.try_send(Refresh { paths, sync, done: Done::Refreshed(done) }).is_err() {
             return false;
         }
         matches!(timeout(self.options.operation_timeout, finished).await, Ok(Ok(())))
@@ -164,10 +167,10 @@ impl ZooKeeper {
                 () = self.stop.notified() => break,
             };
             let reason = match attempt {
-                Ok(connection) => {
+                Ok((connection, mut outcomes)) => {
                     pause = FIRST_PAUSE;
                     tokio::select! {
-                        end = self.follow(&connection, &mut refreshes, &sink) => self.on_end(end),
+                        end = self.follow(&connection, &mut refreshes, &mut outcomes, &sink) => self.on_end(end),
                         () = self.stop.notified() => {
                             self.close(connection).await;
                             break;
@@ -190,7 +193,10 @@ impl ZooKeeper {
     }
 
     /// Connects, re-attaching to the previous session if the server still holds it.
-    async fn connect(&self, previous: &mut Option<Previous>) -> Result<Arc<Connection>, String> {
+    async fn connect(
+        &self,
+        previous: &mut Option<Previous>,
+    ) -> Result<(Arc<Connection>, mpsc::Receiver<Ended>), String> {
         let (client, replica) = match previous {
             Some(old) => match self.open(Some(old.session.clone())).await {
                 Ok(client) => (client, old.replica.clone()),
@@ -209,6 +215,7 @@ impl ZooKeeper {
             }
         };
         let held = Previous { session: client.session().clone(), replica: replica.clone() };
+        let (ended, outcomes) = mpsc::channel(OUTCOMES);
         let sender = Sender {
             client,
             acl: self.options.acl,
@@ -216,14 +223,17 @@ impl ZooKeeper {
             patience: self.options.max_queue_time,
             metrics: self.metrics.clone(),
             sending: Mutex::default(),
+            layout: self.layout.clone(),
+            writing: Arc::default(),
+            ended,
         };
-        let connection = Connection::new(replica, self.layout.clone(), self.gate.clone(), sender);
+        let connection = Connection::new(replica, self.gate.clone(), sender);
         let connection = Arc::new(connection);
         self.prepare(&connection).await?;
         *previous = Some(held);
         self.replica.store(Some(Arc::new(connection.replica.clone())));
         self.current.store(Some(connection.clone()));
-        Ok(connection)
+        Ok((connection, outcomes))
     }
 
     async fn open(&self, session: Option<SessionInfo>) -> Result<Client, Error> {
@@ -257,11 +267,12 @@ impl ZooKeeper {
         &self,
         connection: &Arc<Connection>,
         refreshes: &mut mpsc::Receiver<Refresh>,
+        outcomes: &mut mpsc::Receiver<Ended>,
         sink: &Arc<dyn Sink>,
     ) -> End {
         self.on_connected(connection);
         self.metrics.mirror_relists.with_label_values(&["session"]).inc();
-        feed::follow(connection, &self.layout, sink, refreshes, &|state, complete| {
+        feed::follow(connection, &self.layout, sink, refreshes, outcomes, &|state, complete| {
             if complete {
                 self.loaded.store(true, Ordering::Release);
                 self.readiness.set(Readiness::CATALOG, Ok(()));

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -17,12 +17,15 @@ use prometheus::IntCounter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use zookeeper_client::{
-    Acl, Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError, MultiWriter, Permission,
-    SessionState,
+    Acl, Acls, Client, CreateMode, CreateOptions, Error, MultiWriteError, MultiWriteResult, MultiWriter,
+    Permission, SessionState,
 };
 
+use super::change::{Done, Stat};
+use super::layout::Layout;
 use super::options::AccessControl;
 use super::transaction::{Cause, CommitError, Operation, Transaction};
+use super::writing::{Change, Ended, Writing};
 use crate::background::spawn_vital;
 use crate::telemetry::Metrics;
 
@@ -54,12 +57,20 @@ pub(super) struct Sender {
     pub metrics: Arc<Metrics>,
     /// Held while it is decided what goes into a transaction and that is sent.
     pub sending: Mutex<()>,
+    /// Which znode stands where.
+    pub layout: Layout,
+    /// What is under way.
+    pub writing: Arc<Writing>,
+    /// Where it is told what became of it.
+    pub ended: mpsc::Sender<Ended>,
 }
 
 /// Where changes meet.
 pub(super) struct Shared {
     members: mpsc::Sender<Member>,
     patience: Duration,
+    /// The longest that the reply may take, and then the catalog.
+    deadline: Duration,
     /// Counts those who had to be refused.
     shed: IntCounter,
 }
@@ -68,11 +79,15 @@ pub(super) struct Shared {
 struct Member {
     transaction: Transaction,
     bytes: usize,
-    /// Set by whoever is first: the one who sends it, or its owner, who has waited for too long.
-    taken: Arc<AtomicBool>,
-    sent: Option<oneshot::Sender<()>>,
-    outcome: oneshot::Sender<Result<(), CommitError>>,
+    stage: Arc<AtomicU8>,
+    outcome: oneshot::Sender<Result<bool, CommitError>>,
 }
+
+/// How far a change has come: it waits, somebody has taken it (the one who sends it, or its owner, who has waited for too
+/// long), or it was carried out.
+const WAITS: u8 = 0;
+const TAKEN: u8 = 1;
+const CARRIED_OUT: u8 = 2;
 
 /// How a transaction of several changes failed.
 enum Failure {
@@ -87,29 +102,45 @@ impl Shared {
     pub fn start(sender: Arc<Sender>) -> Self {
         let (members, receiver) = mpsc::channel(WAITING);
         let (patience, shed) = (sender.patience, sender.metrics.shed.with_label_values(&["zookeeper"]));
+        let deadline = sender.deadline;
         spawn_vital("sends changes", send_all(sender, receiver));
-        Self { members, patience, shed }
+        Self { members, patience, deadline, shed }
     }
 
-    /// Carries `transaction` out. Whoever drops this before it was sent has it not sent.
+    /// Carries `transaction` out, and answers whether the catalog shows it. Whoever drops this before it was sent has it
+    /// not sent.
     ///
     /// # Errors
     /// See [`CommitError`]; it is busy when it could not be sent in time.
-    pub async fn commit(&self, transaction: Transaction) -> Result<(), CommitError> {
+    pub async fn commit(&self, transaction: Transaction) -> Result<bool, CommitError> {
         let bytes = transaction.wire_bytes(0);
-        let taken = Arc::new(AtomicBool::new(false));
-        let ((sent, is_sent), (outcome, ended)) = (oneshot::channel(), oneshot::channel());
-        let member = Member { transaction, bytes, taken: taken.clone(), sent: Some(sent), outcome };
+        let stage = Arc::new(AtomicU8::new(WAITS));
+        let (outcome, mut ended) = oneshot::channel();
+        let member = Member { transaction, bytes, stage: stage.clone(), outcome };
         self.members.try_send(member).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommitError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommitError::NotConnected,
         })?;
-        if timeout(self.patience, is_sent).await.is_err() && !taken.swap(true, Ordering::AcqRel) {
-            self.shed.inc();
-            return Err(CommitError::Busy);
+        let mut outcome = timeout(self.patience, &mut ended).await;
+        if outcome.is_err() {
+            if take_it(&stage) {
+                self.shed.inc();
+                return Err(CommitError::Busy);
+            }
+            outcome = timeout(self.deadline * 2, ended).await;
         }
-        ended.await.unwrap_or_else(|_| Err(CommitError::Unknown("it was given up".into())))
+        match outcome {
+            Ok(Ok(outcome)) => outcome,
+            // It stands all the same.
+            _ if stage.load(Ordering::Acquire) == CARRIED_OUT => Ok(false),
+            _ => Err(CommitError::Unknown("it was given up".into())),
+        }
     }
+}
+
+/// Takes a change that waits; false when somebody else has.
+fn take_it(stage: &AtomicU8) -> bool {
+    stage.compare_exchange(WAITS, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
 async fn send_all(sender: Arc<Sender>, mut members: mpsc::Receiver<Member>) {
@@ -146,15 +177,14 @@ fn take(waiting: &mut VecDeque<Member>) -> Vec<Member> {
             break;
         }
         // Nobody waits for it any more, or its owner has just given it up.
-        let is_over =
-            |member: &Member| member.outcome.is_closed() || member.taken.swap(true, Ordering::AcqRel);
+        let is_over = |member: &Member| member.outcome.is_closed() || !take_it(&member.stage);
         together.extend(waiting.pop_front().filter(|member| !is_over(member)));
     }
     together
 }
 
-/// The reply to a transaction that was sent.
-type Reply<'s> = BoxFuture<'s, Result<(), Failure>>;
+/// The reply to a transaction that was sent: what each step came to, as far as it tells.
+type Reply<'s> = BoxFuture<'s, Result<Vec<Option<Stat>>, Failure>>;
 
 impl Sender {
     /// Sends what `choose` answers as one transaction. Whoever gives up and then asks the server to catch up
@@ -164,8 +194,10 @@ impl Sender {
         let _sending = self.sending.lock();
         let members = choose();
         if members.is_empty() {
-            return (members, ready(Ok(())).boxed());
+            return (members, ready(Ok(Vec::new())).boxed());
         }
+        // Before it is sent: events come before the reply.
+        members.iter().for_each(|member| self.writing.begin(&member.transaction));
         let reply = self.transact(&members).unwrap_or_else(|failure| ready(Err(failure)).boxed());
         (members, reply)
     }
@@ -178,38 +210,83 @@ impl Sender {
 
     /// Tells each of `members` what came of their transaction.
     async fn finish(&self, mut members: Vec<Member>, reply: Reply<'_>) {
-        for sent in members.iter_mut().filter_map(|member| member.sent.take()) {
-            // Whoever does not listen has gone.
-            let _ = sent.send(());
-        }
-        let outcome = match reply.await {
-            Err(Failure::Step(step, cause)) => {
+        let failure = match reply.await {
+            Ok(results) => return self.hand_on(members, &results).await,
+            Err(failure) => failure,
+        };
+        self.give_up(&members).await;
+        match failure {
+            Failure::Step(step, cause) => {
                 if let Some((failed, path)) = whose(&members, step) {
                     let _ = members.remove(failed).outcome.send(Err(CommitError::Failed { path, cause }));
+                } else {
+                    self.restore_last_change().await;
                 }
                 join_all(members.into_iter().map(|member| self.send_alone(member))).await;
-                return;
             }
-            Err(Failure::Whole(error)) => Err(error),
-            Ok(()) => Ok(()),
-        };
-        for member in members {
-            let _ = member.outcome.send(outcome.clone());
+            Failure::Whole(error) => {
+                for member in members {
+                    let _ = member.outcome.send(Err(error.clone()));
+                }
+            }
         }
     }
 
     async fn send_alone(&self, member: Member) {
         let choose = || if member.outcome.is_closed() { Vec::new() } else { vec![member] };
         let (mut members, reply) = self.begin(choose);
-        let outcome = reply.await.map_err(|failure| match failure {
-            Failure::Step(step, cause) => {
-                let path = whose(&members, step).map_or_else(String::new, |(_, path)| path);
+        let error = match reply.await {
+            Ok(results) => return self.hand_on(members, &results).await,
+            Err(Failure::Step(step, cause)) => {
+                let path = whose(&members, step).map_or_else(|| self.layout.last_change(), |(_, path)| path);
                 CommitError::Failed { path, cause }
             }
-            Failure::Whole(error) => error,
-        });
+            Err(Failure::Whole(error)) => error,
+        };
+        self.give_up(&members).await;
         if let Some(member) = members.pop() {
-            let _ = member.outcome.send(outcome);
+            let _ = member.outcome.send(Err(error));
+        }
+    }
+
+    /// Hands on what was carried out, to be shown before its owners are told.
+    async fn hand_on(&self, members: Vec<Member>, results: &[Option<Stat>]) {
+        members.iter().for_each(|member| member.stage.store(CARRIED_OUT, Ordering::Release));
+        let Some(Some(at)) = results.last() else {
+            // Nothing but conditions.
+            members.into_iter().for_each(|member| Done::Committed(member.outcome).tell(true));
+            return;
+        };
+        let mut results = results;
+        let changes = members.into_iter().map(|Member { transaction, outcome, .. }| {
+            let (own, rest) = results.split_at(transaction.operations.len().min(results.len()));
+            results = rest;
+            Change::new(&self.layout, transaction, own, at, Done::Committed(outcome))
+        });
+        let ended = Ended::Written(at.mzxid, changes.collect());
+        if let Err(mpsc::error::SendError(Ended::Written(_, changes))) = self.ended.send(ended).await {
+            // The session is over.
+            changes.into_iter().for_each(|change| change.done.tell(false));
+        }
+    }
+
+    /// Notes that `members` are no longer under way.
+    async fn give_up(&self, members: &[Member]) {
+        let stirred: Vec<String> =
+            members.iter().flat_map(|member| self.writing.give_up(&member.transaction)).collect();
+        if !stirred.is_empty() {
+            // Who does not listen any more will read everything anew.
+            let _ = self.ended.send(Ended::Stirred(stirred)).await;
+        }
+    }
+
+    /// Puts back what every transaction ends with, after somebody has deleted it.
+    async fn restore_last_change(&self) {
+        let options = CreateMode::Persistent.with_acls(self.acls());
+        let path = self.layout.last_change();
+        match timeout(self.deadline, self.client.create(&path, &[], &options)).await {
+            Ok(Ok(_) | Err(Error::NodeExists)) => {}
+            outcome => log::warn!("cannot put back {path}: {outcome:?}"),
         }
     }
 
@@ -221,8 +298,15 @@ impl Sender {
         let options = CreateMode::Persistent.with_acls(self.acls());
         let mut writer = self.client.new_multi_writer();
         let operations = members.iter().flat_map(|member| &member.transaction.operations);
+        let mut is_change = false;
         for (step, operation) in operations.enumerate() {
             add(&mut writer, operation, &options).map_err(|error| Failure::Step(step, cause_of(error)))?;
+            is_change |= operation.changes();
+        }
+        if is_change {
+            // Not every version of the server answers a creation in a transaction with a stat, but all do this.
+            let last = self.layout.last_change();
+            writer.add_set_data(&last, &[], None).map_err(|error| Failure::Whole(unknown(error)))?;
         }
         let started = Instant::now();
         self.metrics.zk_changes.inc_by(members.len() as u64);
@@ -236,7 +320,7 @@ impl Sender {
                     let reason = format!("no reply within {:?}", self.deadline);
                     Err(Failure::Whole(CommitError::Unknown(reason)))
                 }
-                Ok(Ok(_)) => Ok(()),
+                Ok(Ok(results)) => Ok(results.iter().map(stat_of).collect()),
                 Ok(Err(MultiWriteError::OperationFailed { index, source })) => {
                     Err(Failure::Step(index, cause_of(source)))
                 }
@@ -273,6 +357,14 @@ pub(super) fn add(
         }
         Operation::Delete { path, version } => writer.add_delete(path, (*version >= 0).then_some(*version)),
         Operation::Check { path, version } => writer.add_check_version(path, *version),
+    }
+}
+
+/// What a step has told of what it wrote.
+fn stat_of(result: &MultiWriteResult) -> Option<Stat> {
+    match result {
+        MultiWriteResult::SetData { stat } => Some(Stat::from(stat)),
+        _ => None,
     }
 }
 
@@ -316,12 +408,11 @@ pub(super) fn unknown(error: Error) -> CommitError {
 mod tests {
     use super::*;
 
-    fn member(steps: usize, bytes: usize) -> (Member, oneshot::Receiver<Result<(), CommitError>>) {
+    fn member(steps: usize, bytes: usize) -> (Member, oneshot::Receiver<Result<bool, CommitError>>) {
         let mut transaction = Transaction::default();
         (0..steps).for_each(|step| transaction.check(format!("/{step}"), 0));
         let (outcome, ended) = oneshot::channel();
-        let (taken, sent) = (Arc::new(AtomicBool::new(false)), None);
-        (Member { transaction, bytes, taken, sent, outcome }, ended)
+        (Member { transaction, bytes, stage: Arc::new(AtomicU8::new(WAITS)), outcome }, ended)
     }
 
     fn sizes(waiting: &mut VecDeque<Member>) -> Vec<usize> {
@@ -358,7 +449,7 @@ mod tests {
     fn whoever_has_gone_or_given_up_is_left_out() {
         let ((gone, ended), (given_up, _ended)) = (member(1, 1), member(2, 1));
         drop(ended);
-        assert!(!given_up.taken.swap(true, Ordering::AcqRel));
+        assert!(take_it(&given_up.stage));
         let (stays, _stays_ended) = member(3, 1);
         let mut waiting = VecDeque::from([gone, given_up, stays]);
         assert_eq!(sizes(&mut waiting), [3]);

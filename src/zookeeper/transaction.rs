@@ -46,6 +46,11 @@ impl Operation {
         }
     }
 
+    /// Whether anything is different after it.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Check { .. })
+    }
+
     /// Bytes on the wire, without chroot: a header of 9, then the fields with their lengths; a creation also
     /// carries its access control list (at most about 60) and flags.
     fn wire_bytes(&self) -> usize {
@@ -99,8 +104,7 @@ impl Transaction {
 
     /// The paths that it changes.
     pub fn changed_paths(&self) -> Vec<String> {
-        let changes =
-            self.operations.iter().filter(|operation| !matches!(operation, Operation::Check { .. }));
+        let changes = self.operations.iter().filter(|operation| operation.changes());
         changes.map(|operation| operation.path().to_owned()).collect()
     }
 

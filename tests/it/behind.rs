@@ -59,7 +59,7 @@ async fn a_heartbeat_is_not_accepted_while_the_replica_has_not_seen_what_became_
         ensure(answer.status == 200, || format!("{answer:?}"))
     })
     .await;
-    scene.wire.hold_requests(&[(Transaction, "/own"), (Reading, "")]);
+    scene.wire.hold_replies(&[(Transaction, "/own")]);
     let document = scene.path("/zoogate/instances", "own").await;
     eventually("it is taken down", SOON, async || {
         ensure(!scene.znodes.exists(&document).await, || "it is there".into())

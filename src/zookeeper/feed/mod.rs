@@ -10,6 +10,7 @@
 //! does not count as following before that has arrived.
 
 mod reads;
+mod writes;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use super::held::Held;
 use super::layout::{Layout, parent};
 use super::load::{self, Loaded};
 use super::watches::{Seen, Watches};
+use super::writing::Ended;
 
 /// Paths in one read. Two hundred is where the server's cost per path stops falling.
 pub(super) const BATCH: usize = 200;
@@ -81,6 +83,7 @@ pub(super) async fn follow(
     layout: &Layout,
     sink: &Arc<dyn Sink>,
     refreshes: &mut mpsc::Receiver<Refresh>,
+    outcomes: &mut mpsc::Receiver<Ended>,
     on_state: &(dyn Fn(SessionState, bool) + Send + Sync),
 ) -> End {
     let mut watches = match Watches::start(&connection.client, layout).await {
@@ -136,6 +139,14 @@ pub(super) async fn follow(
                 // Events of what this session has written have arrived before it was told so.
                 session_event = watches.drain(|path| feed.on_event(path));
                 feed.on_refresh(refresh, session_event.is_none());
+            }
+            Some(ended) = outcomes.recv() => {
+                // As above.
+                session_event = watches.drain(|path| feed.on_event(path));
+                feed.on_ended(ended, session_event.is_none());
+                while let Ok(ended) = outcomes.try_recv() {
+                    feed.on_ended(ended, session_event.is_none());
+                }
             }
             synced = next_synced(&mut feed.sync) => {
                 feed.sync = None;
@@ -260,6 +271,13 @@ impl Feed<'_> {
         if does_wrong!("drop-event") {
             return;
         }
+        if !self.connection.sender.writing.note(&path) {
+            self.note(path);
+        }
+    }
+
+    /// Has `path` read, and its folder if that is a part of it.
+    fn note(&mut self, path: String) {
         let place = self.layout.place(&path);
         // The stat of these folders is part of every revision, and a child's event does not name its folder.
         if place.counts_in_folder() {
@@ -272,7 +290,7 @@ impl Feed<'_> {
 
     fn on_refresh(&mut self, refresh: Refresh, is_watching: bool) {
         if !self.connection.is_usable() || refresh.done.is_closed() {
-            return;
+            return refresh.done.tell(false);
         }
         let waiter = Waiter::new(refresh.done);
         if refresh.paths.is_empty() {
@@ -338,6 +356,10 @@ impl Feed<'_> {
         if self.load.is_some() {
             return self.after_load.push(waiter.clone());
         }
+        // What was left to the end of a transaction is not.
+        for path in self.connection.sender.writing.disturb() {
+            self.note(path);
+        }
         self.dirty.all_wait(waiter);
         // What changed after it was read has been told, and is dirty; else its news is what is on its way. Reading it once
         // more for everybody who waits would never end on a slow server.
@@ -346,10 +368,18 @@ impl Feed<'_> {
 
     fn fail_waiters(&mut self) {
         self.held.fail();
+        self.waiting.iter().flatten().for_each(Waiter::fail);
         let waiting = self.dirty.clear().into_iter();
         let waiting = waiting.chain(self.before_sync.drain(..)).chain(self.after_sync.drain(..));
         for waiter in waiting.chain(self.after_load.drain(..)) {
             waiter.fail();
         }
+    }
+}
+
+impl Drop for Feed<'_> {
+    fn drop(&mut self) {
+        // Whoever waits would take the end of it all for the end of a reading.
+        self.fail_waiters();
     }
 }

@@ -92,7 +92,12 @@ impl Feed<'_> {
             // Only data is asked for here.
             Read::Children(_) => None,
         });
-        let nodes: Vec<Node> = nodes.collect();
+        self.take(nodes.collect(), waiters);
+        self.release_held();
+    }
+
+    /// Hands on what is known to stand there now, and holds what has gone.
+    pub(super) fn take(&mut self, nodes: Vec<Node>, waiters: Vec<Waiter>) {
         let is_held = |node: &Node| node.state.is_none() && self.layout.place(&node.path).is_offered();
         let (gone, rest): (Vec<_>, Vec<_>) = nodes.into_iter().partition(is_held);
         self.held.forget(&rest);
@@ -100,7 +105,6 @@ impl Feed<'_> {
         if !gone.is_empty() {
             self.held.hold(self.dirty.next(), gone, waiters);
         }
-        self.release_held();
     }
 
     /// Lets go what has gone, as far as everything that may have come in its place has been read: of what came while the
