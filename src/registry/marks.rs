@@ -6,7 +6,7 @@ use super::Registry;
 use super::hearing::Ear;
 use super::plan::{Plan, plan_lease};
 use crate::model::{Registrant, ReplicaId};
-use crate::zookeeper::Transaction;
+use crate::zookeeper::{Shown, Transaction};
 
 /// Marks in one transaction, and how many such are under way at once: after a session has expired everybody must be
 /// marked anew before the other replicas take them for orphans.
@@ -36,8 +36,8 @@ impl Registry {
                     marks.create(self.zookeeper.layout.mark(registrant, replica), "");
                 }
                 let marked = if idle.len() > 1 { connection.commit(&marks).await.ok() } else { None };
-                if let Some(is_shown) = marked {
-                    if !is_shown {
+                if let Some(shown) = marked {
+                    if shown == Shown::NotYet {
                         // What stands beside the mark may be another registration than the one that the catalog shows.
                         idle.iter().for_each(|(_, ear, _)| ear.set_lapsing(true));
                     }

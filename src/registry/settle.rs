@@ -10,7 +10,7 @@ use super::hearing::Ear;
 use super::plan::Plan;
 use super::{Registry, RegistryError};
 use crate::model::Registrant;
-use crate::zookeeper::{Cause, CommitError, Connection, Operation, Transaction};
+use crate::zookeeper::{Cause, CommitError, Connection, Operation, Shown, Transaction};
 
 /// How often a change is planned anew before it is given up.
 const ATTEMPTS: u64 = 16;
@@ -22,8 +22,8 @@ const PAUSE: u64 = 4;
 struct Committed {
     /// Whose documents were changed.
     documents: Vec<Registrant>,
-    /// Whether the catalog shows it.
-    is_seen: bool,
+    /// How the catalog knows of it.
+    shown: Shown,
 }
 
 /// Puts a registration in doubt when it goes without having been told of an outcome.
@@ -115,14 +115,16 @@ impl Registry {
             }
             let is_preparation = steps.is_preparation;
             match self.commit(steps).await {
-                Ok(Committed { is_seen, .. }) if is_preparation => {
-                    if !is_seen {
+                Ok(Committed { shown, .. }) if is_preparation => {
+                    if shown == Shown::NotYet {
                         self.catch_up().await?;
                     }
                 }
-                Ok(Committed { documents, is_seen }) => {
-                    documents.into_iter().for_each(|registrant| self.look_again(registrant));
-                    return Ok(is_seen);
+                Ok(Committed { documents, shown }) => {
+                    if shown != Shown::AsWritten {
+                        documents.into_iter().for_each(|registrant| self.look_again(registrant));
+                    }
+                    return Ok(shown != Shown::NotYet);
                 }
                 Err(CommitError::NotConnected) => return Err(RegistryError::NotConnected),
                 Err(CommitError::Busy) => return Err(RegistryError::Busy),
@@ -178,14 +180,14 @@ impl Registry {
         let changes = changes.filter(|operation| operation.changes());
         let documents = changes.filter_map(|change| layout.place(change.path()).registrant()).collect();
         // Whoever is answered sees it in the catalog.
-        let is_seen = match transactions.as_slice() {
+        let shown = match transactions.as_slice() {
             [_] => connection.commit_in_turn(&transactions).await?,
             _ => commit_all(connection, transactions).await?,
         };
-        if !is_seen {
+        if shown == Shown::NotYet {
             log::debug!("the catalog has not caught up with a change in time");
         }
-        Ok(Committed { documents, is_seen })
+        Ok(Committed { documents, shown })
     }
 
     /// Makes sure that a lapse, or another change, is decided whose outcome was unknown or has not been seen: what was
@@ -232,7 +234,7 @@ impl Registry {
 async fn commit_all(
     connection: Arc<Connection>,
     transactions: Vec<Transaction>,
-) -> Result<bool, CommitError> {
+) -> Result<Shown, CommitError> {
     let steps = tokio::spawn(async move { connection.commit_in_turn(&transactions).await });
     steps.await.unwrap_or_else(|error| Err(CommitError::Unknown(error.to_string())))
 }

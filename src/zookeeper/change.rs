@@ -86,8 +86,19 @@ pub(super) struct Refresh {
 pub(super) enum Done {
     /// Somebody who asked for it; dropped when it cannot be.
     Refreshed(oneshot::Sender<()>),
-    /// Somebody whose change was carried out: whether the catalog shows it.
-    Committed(oneshot::Sender<Result<bool, CommitError>>),
+    /// Somebody whose change was carried out, and how the catalog will come to know of it.
+    Committed(oneshot::Sender<Result<Shown, CommitError>>, Shown),
+}
+
+/// How the catalog knows of a change that was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shown {
+    /// It was told what was written.
+    AsWritten,
+    /// It has read what stood there afterwards.
+    AsRead,
+    /// It does not know yet.
+    NotYet,
 }
 
 impl Done {
@@ -95,7 +106,7 @@ impl Done {
     pub fn is_closed(&self) -> bool {
         match self {
             Self::Refreshed(listener) => listener.is_closed(),
-            Self::Committed(listener) => listener.is_closed(),
+            Self::Committed(listener, _) => listener.is_closed(),
         }
     }
 
@@ -105,7 +116,10 @@ impl Done {
         match self {
             Self::Refreshed(listener) if is_shown => drop(listener.send(())),
             Self::Refreshed(_) => {}
-            Self::Committed(listener) => drop(listener.send(Ok(is_shown))),
+            Self::Committed(listener, how) => {
+                let how = if is_shown { how } else { Shown::NotYet };
+                drop(listener.send(Ok(how)));
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use tokio::time::timeout;
 use zookeeper_client::{Client, CreateMode, Error, MultiReadResult, SessionState};
 
-use super::change::Stat;
+use super::change::{Shown, Stat};
 use super::gate::Gate;
 use super::layout::{Layout, parent};
 use super::shared::{Sender, Shared, cause_of, outcome_name, unknown};
@@ -75,20 +75,20 @@ impl Connection {
         self.client.state() == SessionState::SyncConnected
     }
 
-    /// Carries out `transactions`, one after the other, and answers whether the catalog shows them. Only before the first they have to wait for their turn: a change
+    /// Carries out `transactions`, one after the other, and answers how the catalog knows of them. Only before the first they have to wait for their turn: a change
     /// that has begun must not be refused half way.
     ///
     /// # Errors
     /// [`CommitError::Busy`] when their turn does not come in time, or that of the first transaction that fails; what
     /// comes after it is not carried out.
-    pub async fn commit_in_turn(&self, transactions: &[Transaction]) -> Result<bool, CommitError> {
+    pub async fn commit_in_turn(&self, transactions: &[Transaction]) -> Result<Shown, CommitError> {
         if !self.is_usable() {
             return Err(CommitError::NotConnected);
         }
         let _turn = self.gate.enter().await?;
-        let mut is_shown = true;
+        let mut shown = Shown::AsWritten;
         for (index, transaction) in transactions.iter().enumerate() {
-            is_shown &= self.commit(transaction).await.map_err(|error| match error {
+            let how = self.commit(transaction).await.map_err(|error| match error {
                 CommitError::NotConnected if index > 0 => {
                     CommitError::Unknown("the connection was lost before all of it was sent".into())
                 }
@@ -97,30 +97,31 @@ impl Connection {
                 }
                 error => error,
             })?;
+            shown = shown.max(how);
         }
-        Ok(is_shown)
+        Ok(shown)
     }
 
-    /// Carries out `transaction`, after making sure that the folders of what it creates exist, and answers whether the
-    /// catalog shows what it has changed; if that takes too long, it stands all the same. Those of the gate's crowd
+    /// Carries out `transaction`, after making sure that the folders of what it creates exist, and answers how the
+    /// catalog knows of what it has changed; if that takes too long, it stands all the same. Those of the gate's crowd
     /// that wait for their turn do not come before it: what this replica does of its own accord must not be kept from.
     ///
     /// # Errors
     /// See [`CommitError`]; a step whose folder was deleted by hand is tried once more with the folder restored.
-    pub async fn commit(&self, transaction: &Transaction) -> Result<bool, CommitError> {
+    pub async fn commit(&self, transaction: &Transaction) -> Result<Shown, CommitError> {
         self.ensure_folders(transaction).await?;
         #[cfg(feature = "failpoints")]
         {
             if does_wrong!("ack-before-commit") {
                 self.commit_later(transaction);
-                return Ok(true);
+                return Ok(Shown::AsWritten);
             }
             if does_wrong!("resurrect") {
                 self.put_back_later(transaction).await;
             }
         }
         match self.try_commit(transaction).await {
-            Err(CommitError::Unknown(_)) if does_wrong!("ignore-unknown") => Ok(true),
+            Err(CommitError::Unknown(_)) if does_wrong!("ignore-unknown") => Ok(Shown::AsWritten),
             Err(CommitError::Failed { path, cause: Cause::NoNode })
                 if creates(transaction, &path) && self.forget_folder(&path) =>
             {
@@ -131,7 +132,7 @@ impl Connection {
         }
     }
 
-    async fn try_commit(&self, transaction: &Transaction) -> Result<bool, CommitError> {
+    async fn try_commit(&self, transaction: &Transaction) -> Result<Shown, CommitError> {
         self.shared.commit(transaction.clone()).await
     }
 

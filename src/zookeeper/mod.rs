@@ -20,7 +20,7 @@ mod writing;
 mod wrong;
 
 pub use application::{ApplicationPlace, Foreign, MetadataHome, MetadataKey};
-pub use change::{Node, Sink, Stat};
+pub use change::{Node, Shown, Sink, Stat};
 pub use connection::Connection;
 pub use layout::{Layout, Place, parse_owner};
 pub use options::{AccessControl, Options};

@@ -21,7 +21,7 @@ use zookeeper_client::{
     Permission, SessionState,
 };
 
-use super::change::{Done, Stat};
+use super::change::{Done, Shown, Stat};
 use super::layout::Layout;
 use super::options::AccessControl;
 use super::transaction::{Cause, CommitError, Operation, Transaction};
@@ -30,7 +30,7 @@ use crate::background::spawn_vital;
 use crate::telemetry::Metrics;
 
 /// Transactions under way at a time. With fewer the servers idle between two, with more each is shared by fewer.
-const UNDER_WAY: usize = 4;
+const UNDER_WAY: usize = 2;
 /// Steps that one transaction is shared up to: past a few hundred the cost of a step falls no further, while whoever
 /// comes next waits longer.
 const STEPS: usize = 300;
@@ -80,7 +80,7 @@ struct Member {
     transaction: Transaction,
     bytes: usize,
     stage: Arc<AtomicU8>,
-    outcome: oneshot::Sender<Result<bool, CommitError>>,
+    outcome: oneshot::Sender<Result<Shown, CommitError>>,
 }
 
 /// How far a change has come: it waits, somebody has taken it (the one who sends it, or its owner, who has waited for too
@@ -107,12 +107,12 @@ impl Shared {
         Self { members, patience, deadline, shed }
     }
 
-    /// Carries `transaction` out, and answers whether the catalog shows it. Whoever drops this before it was sent has it
+    /// Carries `transaction` out, and answers how the catalog knows of it. Whoever drops this before it was sent has it
     /// not sent.
     ///
     /// # Errors
     /// See [`CommitError`]; it is busy when it could not be sent in time.
-    pub async fn commit(&self, transaction: Transaction) -> Result<bool, CommitError> {
+    pub async fn commit(&self, transaction: Transaction) -> Result<Shown, CommitError> {
         let bytes = transaction.wire_bytes(0);
         let stage = Arc::new(AtomicU8::new(WAITS));
         let (outcome, mut ended) = oneshot::channel();
@@ -132,7 +132,7 @@ impl Shared {
         match outcome {
             Ok(Ok(outcome)) => outcome,
             // It stands all the same.
-            _ if stage.load(Ordering::Acquire) == CARRIED_OUT => Ok(false),
+            _ if stage.load(Ordering::Acquire) == CARRIED_OUT => Ok(Shown::NotYet),
             _ => Err(CommitError::Unknown("it was given up".into())),
         }
     }
@@ -254,14 +254,16 @@ impl Sender {
         members.iter().for_each(|member| member.stage.store(CARRIED_OUT, Ordering::Release));
         let Some(Some(at)) = results.last() else {
             // Nothing but conditions.
-            members.into_iter().for_each(|member| Done::Committed(member.outcome).tell(true));
+            members
+                .into_iter()
+                .for_each(|member| Done::Committed(member.outcome, Shown::AsWritten).tell(true));
             return;
         };
         let mut results = results;
         let changes = members.into_iter().map(|Member { transaction, outcome, .. }| {
             let (own, rest) = results.split_at(transaction.operations.len().min(results.len()));
             results = rest;
-            Change::new(&self.layout, transaction, own, at, Done::Committed(outcome))
+            Change::new(&self.layout, transaction, own, at, Done::Committed(outcome, Shown::AsWritten))
         });
         let ended = Ended::Written(at.mzxid, changes.collect());
         if let Err(mpsc::error::SendError(Ended::Written(_, changes))) = self.ended.send(ended).await {
@@ -408,7 +410,7 @@ pub(super) fn unknown(error: Error) -> CommitError {
 mod tests {
     use super::*;
 
-    fn member(steps: usize, bytes: usize) -> (Member, oneshot::Receiver<Result<bool, CommitError>>) {
+    fn member(steps: usize, bytes: usize) -> (Member, oneshot::Receiver<Result<Shown, CommitError>>) {
         let mut transaction = Transaction::default();
         (0..steps).for_each(|step| transaction.check(format!("/{step}"), 0));
         let (outcome, ended) = oneshot::channel();

@@ -1,5 +1,5 @@
-//! The requests that come far more often than all others, finds and heartbeats, recognised by their path without the
-//! router: matching one regular expression after the other costs it more than answering. Whatever is not plainly one
+//! The requests that come far more often than all others, or all at once: finds, heartbeats and the registering of
+//! instances, recognised by their path without the router: matching one regular expression after the other costs it more than answering. Whatever is not plainly one
 //! of them, or is spelled in an unusual way, takes the usual way and is answered alike.
 
 use actix_web::body::BoxBody;
@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, ResponseError, web};
 
 use super::error::{ApiError, Code};
-use super::{batch, discovery, frame, heartbeat};
+use super::{batch, discovery, frame, heartbeat, instances};
 use crate::api::Gateway;
 
 /// A request that comes often.
@@ -20,11 +20,13 @@ pub enum Frequent {
     Heartbeat,
     /// `POST /v4/{project}/registry/instances/action`
     FindMany,
+    /// `POST /v4/{project}/registry/microservices/{serviceId}/instances`
+    Register,
 }
 
 impl Frequent {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Find, Self::Heartbeat, Self::FindMany];
+    pub const ALL: [Self; 4] = [Self::Find, Self::Heartbeat, Self::FindMany, Self::Register];
 
     /// Which one `request` is, if any. What its path says of it is noted where handlers look for it.
     pub fn recognise(request: &mut ServiceRequest) -> Option<Self> {
@@ -36,28 +38,29 @@ impl Frequent {
         }
         let (project, rest) = path.strip_prefix("/v4/")?.split_once('/')?;
         let is_text = |part: &&str| !part.is_empty() && !part.contains('/');
-        let project = Some(project).filter(is_text)?.to_owned();
-        if *request.method() == Method::GET && rest == "registry/instances" {
-            request.match_info_mut().add_static("project", project);
-            return Some(Self::Find);
+        let project = Some(project).filter(is_text)?;
+        let rest = rest.strip_prefix("registry/")?;
+        let (kind, service_id, instance_id) = match *request.method() {
+            Method::GET if rest == "instances" => (Self::Find, "", ""),
+            Method::POST if rest == "instances/action" => (Self::FindMany, "", ""),
+            Method::POST => {
+                let service_id = rest.strip_prefix("microservices/")?.strip_suffix("/instances")?;
+                (Self::Register, Some(service_id).filter(is_text)?, "")
+            }
+            Method::PUT => {
+                let (service_id, rest) = rest.strip_prefix("microservices/")?.split_once('/')?;
+                let instance_id = rest.strip_prefix("instances/")?.strip_suffix("/heartbeat")?;
+                let named = |part| Some(part).filter(is_text);
+                (Self::Heartbeat, named(service_id)?, named(instance_id)?)
+            }
+            _ => return None,
+        };
+        let segments = [("project", project), ("serviceId", service_id), ("instanceId", instance_id)];
+        let segments = segments.map(|(name, value)| (name, value.to_owned()));
+        for (name, value) in segments.into_iter().filter(|(_, value)| !value.is_empty()) {
+            request.match_info_mut().add_static(name, value);
         }
-        if *request.method() == Method::POST && rest == "registry/instances/action" {
-            request.match_info_mut().add_static("project", project);
-            return Some(Self::FindMany);
-        }
-        if *request.method() != Method::PUT {
-            return None;
-        }
-        let (service_id, rest) = rest.strip_prefix("registry/microservices/")?.split_once('/')?;
-        let instance_id = rest.strip_prefix("instances/")?.strip_suffix("/heartbeat")?;
-        let (service_id, instance_id) =
-            (Some(service_id).filter(is_text)?, Some(instance_id).filter(is_text)?);
-        let (service_id, instance_id) = (service_id.to_owned(), instance_id.to_owned());
-        let segments = request.match_info_mut();
-        segments.add_static("project", project);
-        segments.add_static("serviceId", service_id);
-        segments.add_static("instanceId", instance_id);
-        Some(Self::Heartbeat)
+        Some(kind)
     }
 
     /// Its route, as the router names it.
@@ -65,6 +68,7 @@ impl Frequent {
         match self {
             Self::Find => "/v4/{project}/registry/instances",
             Self::FindMany => "/v4/{project}/registry/instances/action",
+            Self::Register => "/v4/{project}/registry/microservices/{serviceId}/instances",
             Self::Heartbeat => {
                 "/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/heartbeat"
             }
@@ -77,15 +81,16 @@ impl Frequent {
             Some(answer) => return frame::after(request.into_response(answer)).await,
             None => request.into_parts(),
         };
-        let answer = match (self, request.app_data::<web::Data<Gateway>>().cloned()) {
-            (Self::Find, Some(gateway)) => discovery::find(request.clone(), gateway).await,
-            (Self::Heartbeat, Some(gateway)) => heartbeat::one(request.clone(), gateway).await,
-            (Self::FindMany, Some(gateway)) => match web::Payload::from_request(&request, &mut payload).await
-            {
-                Ok(payload) => batch::action(request.clone(), payload, gateway).await,
-                Err(error) => Err(ApiError::field("body", error)),
+        let gateway = request.app_data::<web::Data<Gateway>>().cloned();
+        let answer = match (gateway, web::Payload::from_request(&request, &mut payload).await) {
+            (Some(gateway), Ok(payload)) => match self {
+                Self::Find => discovery::find(request.clone(), gateway).await,
+                Self::Heartbeat => heartbeat::one(request.clone(), gateway).await,
+                Self::FindMany => batch::action(request.clone(), payload, gateway).await,
+                Self::Register => instances::register(request.clone(), payload, gateway).await,
             },
-            (_, None) => Err(ApiError::new(Code::Internal, "there is no registry")),
+            (Some(_), Err(error)) => Err(ApiError::field("body", error)),
+            (None, _) => Err(ApiError::new(Code::Internal, "there is no registry")),
         };
         let answer = answer.unwrap_or_else(|error| error.error_response());
         frame::after(ServiceResponse::new(request, answer)).await

@@ -1,6 +1,7 @@
 //! What this session has written itself, taken from the replies to its transactions.
 
 use super::{Ended, Feed, Node, Refresh, Waiter};
+use crate::zookeeper::change::{Done, Shown};
 use crate::zookeeper::layout::parent;
 use crate::zookeeper::writing::Change;
 
@@ -59,6 +60,10 @@ impl Feed<'_> {
     fn read_instead(&mut self, change: Change, is_watching: bool) {
         let mut paths: Vec<String> = change.nodes.into_iter().map(|node| node.path).collect();
         paths.extend(change.along);
-        self.on_refresh(Refresh { paths, sync: false, done: change.done }, is_watching);
+        let done = match change.done {
+            Done::Committed(listener, _) => Done::Committed(listener, Shown::AsRead),
+            done => done,
+        };
+        self.on_refresh(Refresh { paths, sync: false, done }, is_watching);
     }
 }
