@@ -43,6 +43,7 @@ mod native;
 mod openapi;
 mod operations;
 mod outage;
+mod own_writes;
 mod races;
 mod refusals;
 mod repair;
