@@ -156,3 +156,51 @@ fn created(at: &Stat) -> Stat {
         ..Stat::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(paths: &[&str]) -> Transaction {
+        let mut transaction = Transaction::default();
+        transaction.check("/checked", -1);
+        paths.iter().for_each(|path| transaction.create(*path, ""));
+        transaction
+    }
+
+    #[test]
+    fn only_a_path_that_has_met_its_own_event_and_no_other_is_known() {
+        let writing = Writing::default();
+        writing.begin(&writes(&["/a", "/b", "/c"]));
+        assert!(!writing.note("/checked") && !writing.note("/x"), "of others");
+        assert!(writing.note("/a") && writing.note("/b") && writing.note("/b"));
+        assert_eq!(["/a", "/b", "/c"].map(|path| writing.settle(path)), [true, false, false]);
+        assert!(!writing.note("/a"), "it has ended");
+    }
+
+    #[test]
+    fn what_two_transactions_write_is_read_after_both() {
+        let writing = Writing::default();
+        writing.begin(&writes(&["/a"]));
+        assert!(writing.note("/a"));
+        writing.begin(&writes(&["/a"]));
+        assert!(!writing.note("/a"), "nobody can tell whose it is");
+        assert_eq!([writing.settle("/a"), writing.settle("/a")], [false, false]);
+        writing.begin(&writes(&["/a", "/a"]));
+        assert_eq!([writing.settle("/a"), writing.settle("/a")], [false, false]);
+        assert!(writing.0.lock().is_empty());
+    }
+
+    #[test]
+    fn what_was_left_is_read_after_all_when_nothing_came_of_it_or_somebody_waits() {
+        let writing = Writing::default();
+        writing.begin(&writes(&["/a", "/b"]));
+        assert!(writing.note("/a"));
+        assert_eq!(writing.give_up(&writes(&["/a", "/b"])), ["/a"]);
+        writing.begin(&writes(&["/a", "/b"]));
+        assert!(writing.note("/b"));
+        assert_eq!(writing.disturb(), ["/b"]);
+        assert!(writing.disturb().is_empty() && !writing.note("/b"));
+        assert_eq!([writing.settle("/a"), writing.settle("/b")], [false, false]);
+    }
+}
