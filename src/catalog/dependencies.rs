@@ -173,7 +173,9 @@ impl Catalog {
         let consumer = state.services.get(&key.provider.tenant, &key.consumer_id)?;
         let microservice = &consumer.record.as_ref()?.microservice;
         let mut instances = consumer.instances.values();
-        instances.find_map(|record| dependency_url(microservice, &record.document.instance, &key.provider))
+        instances.find_map(|stored| {
+            dependency_url(microservice, &stored.record().document.instance, &key.provider)
+        })
     }
 
     /// The consumers with dependencies whose instances have changed since the last call.

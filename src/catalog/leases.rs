@@ -29,6 +29,8 @@ pub(super) struct Lease {
 pub(super) struct Leases {
     hasher: RandomState,
     shards: Vec<HashMap<Registrant, Lease>>,
+    /// The replicas that any mark is named after, so that all marks share the name.
+    marking: HashSet<ReplicaId>,
     /// The replicas that live.
     pub replicas: HashSet<ReplicaId>,
     /// Those of them that write the application level of Dubbo.
@@ -41,6 +43,7 @@ impl Default for Leases {
         Self {
             hasher: RandomState::new(),
             shards,
+            marking: HashSet::new(),
             replicas: HashSet::new(),
             application_writers: HashSet::new(),
         }
@@ -101,6 +104,15 @@ impl Leases {
             let lease = shard.entry(registrant).or_default();
             lease.time_to_live = time_to_live;
             if !lease.marks.contains(&replica) {
+                let marking = &mut self.marking;
+                let replica = marking.get(&replica).cloned().unwrap_or_else(|| {
+                    // Those that are gone leave their names until their marks are swept.
+                    marking.retain(ReplicaId::is_shared);
+                    marking.insert(replica.clone());
+                    replica
+                });
+                // Nearly always the only one.
+                lease.marks.reserve_exact(1);
                 lease.marks.push(replica);
             }
         } else if let Some(lease) = shard.get_mut(&registrant) {
@@ -225,7 +237,7 @@ mod tests {
         };
         let (service_id, instance_id) = ("cart".to_owned(), "cart-1".to_owned());
         let key = InstanceKey { tenant: Tenant::default(), service_id, instance_id };
-        let registrant = Registrant::Instance(key.clone());
+        let registrant = Registrant::from(key.clone());
         let node = |path: String, data: Option<Vec<u8>>| {
             let stat = Stat { czxid: 1, mzxid: 1, ..Stat::default() };
             Node { path, state: data.map(|data| (data, stat)) }

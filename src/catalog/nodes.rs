@@ -5,6 +5,7 @@ use ahash::HashMap;
 use super::child_lists::ChildLists;
 use super::offers;
 use super::providers::provider_instance;
+use super::registrants::Registrants;
 use super::services::Services;
 use super::state::unreadable;
 use crate::dubbo::{self, ServiceUrl, Side};
@@ -18,21 +19,22 @@ pub struct ServiceNode {
     /// `dataVersion` of the znode.
     pub version: i32,
     /// Whom it belongs to; empty when the gateway did not write it.
-    pub owners: Vec<Registrant>,
+    pub owners: Box<[Registrant]>,
     /// Whether it is an ephemeral znode, which only a Dubbo application writes.
     pub ephemeral: bool,
     /// The microservice and instance that it appears as.
-    appears: Option<(String, String)>,
+    appears: Option<Box<(String, String)>>,
     /// See [`offers::address`]; `None` when its name is no URL.
     address: Option<u64>,
 }
 
 impl ServiceNode {
-    fn read(data: &[u8], stat: &Stat) -> Self {
+    fn read(data: &[u8], stat: &Stat, registrants: &mut Registrants) -> Self {
         let ownership = Ownership::parse(data).unwrap_or_default();
+        let owners = ownership.registrants.iter().filter_map(|owner| parse_owner(owner));
         Self {
             version: stat.version,
-            owners: ownership.registrants.iter().filter_map(|owner| parse_owner(owner)).collect(),
+            owners: owners.map(|owner| registrants.shared(owner)).collect(),
             ephemeral: stat.ephemeral_owner != 0,
             appears: None,
             address: None,
@@ -47,7 +49,7 @@ struct Interface {
     /// The highest `mzxid` that one of its providers has had: it never goes back by itself, and a deletion raises `zxid`
     /// above it.
     changed: i64,
-    nodes: HashMap<String, ServiceNode>,
+    nodes: HashMap<Box<str>, ServiceNode>,
     /// The microservices that they appear as, with the number of providers behind each.
     shown: HashMap<String, usize>,
     /// How many of the nodes have a name that is no URL.
@@ -60,7 +62,7 @@ pub(super) struct ServiceNodes {
     /// Providers, by the interface as paths spell it.
     interfaces: HashMap<String, Interface>,
     /// Consumers, by path.
-    consumers: HashMap<String, ServiceNode>,
+    consumers: HashMap<Box<str>, ServiceNode>,
     /// How long their lists are.
     pub lists: ChildLists,
     /// How many of them have a name that is no URL.
@@ -75,7 +77,7 @@ impl ServiceNodes {
     /// The znode at `path`.
     pub fn get(&self, layout: &Layout, path: &str) -> Option<&ServiceNode> {
         match layout.place(path) {
-            Place::Provider { interface, name } => self.interfaces.get(&interface)?.nodes.get(&name),
+            Place::Provider { interface, name } => self.interfaces.get(&interface)?.nodes.get(name.as_str()),
             Place::Consumer => self.consumers.get(path),
             _ => None,
         }
@@ -83,7 +85,7 @@ impl ServiceNodes {
 
     /// The microservice and instance that a provider appears as.
     pub fn appearance(&self, path_interface: &str, name: &str) -> Option<&(String, String)> {
-        self.interfaces.get(path_interface)?.nodes.get(name)?.appears.as_ref()
+        self.interfaces.get(path_interface)?.nodes.get(name)?.appears.as_deref()
     }
 
     /// What makes a provider the same as an offer of the application level.
@@ -122,7 +124,7 @@ impl ServiceNodes {
             let folder = folder(layout, interface);
             known.nodes.iter().map(move |(name, node)| (format!("{folder}/{name}"), node))
         });
-        let consumers = self.consumers.iter().map(|(path, node)| (path.clone(), node));
+        let consumers = self.consumers.iter().map(|(path, node)| (path.to_string(), node));
         let nodes = providers.chain(consumers);
         nodes
             .flat_map(|(path, node)| node.owners.iter().map(move |owner| (path.clone(), owner.clone())))
@@ -149,7 +151,7 @@ impl ServiceNodes {
 
     /// Every path that is believed to exist.
     pub fn paths(&self, layout: &Layout, paths: &mut Vec<String>) {
-        paths.extend(self.consumers.keys().cloned());
+        paths.extend(self.consumers.keys().map(|path| path.to_string()));
         for (interface, known) in &self.interfaces {
             let folder = folder(layout, interface);
             paths.extend(known.nodes.keys().map(|name| format!("{folder}/{name}")));
@@ -176,9 +178,9 @@ impl ServiceNodes {
     pub fn provider(
         &mut self,
         services: &mut Services,
+        registrants: &mut Registrants,
         metrics: &Metrics,
-        interface: &str,
-        name: &str,
+        (interface, name): (&str, &str),
         state: Option<(&[u8], &Stat)>,
     ) -> Vec<Registrant> {
         let Interface { nodes, shown, malformed, changed, .. } =
@@ -198,8 +200,8 @@ impl ServiceNodes {
                 }
             }
         }
-        let mut now = state.map(|(data, stat)| (ServiceNode::read(data, stat), stat));
-        if let Some((service, instance)) = before.as_ref().and_then(|before| before.appears.as_ref()) {
+        let mut now = state.map(|(data, stat)| (ServiceNode::read(data, stat, registrants), stat));
+        if let Some((service, instance)) = before.as_ref().and_then(|before| before.appears.as_deref()) {
             services.change(&Tenant::default(), service, |service| {
                 service.providers.remove(instance);
                 service.describe();
@@ -227,7 +229,7 @@ impl ServiceNodes {
                             service.describe();
                         });
                         *shown.entry(service.clone()).or_default() += 1;
-                        node.appears = Some((service, instance));
+                        node.appears = Some(Box::new((service, instance)));
                     }
                 }
                 Err(error) => {
@@ -243,18 +245,23 @@ impl ServiceNodes {
         }
         let lost = lost_owners(before, now.as_ref().map(|(node, _)| node));
         if let Some((node, _)) = now {
-            nodes.insert(name.to_owned(), node);
+            nodes.insert(name.into(), node);
         }
         lost
     }
 
     /// Takes a consumer as it was read; answers those who may have lost it.
-    pub fn consumer(&mut self, path: &str, state: Option<(&[u8], &Stat)>) -> Vec<Registrant> {
+    pub fn consumer(
+        &mut self,
+        registrants: &mut Registrants,
+        path: &str,
+        state: Option<(&[u8], &Stat)>,
+    ) -> Vec<Registrant> {
         let now = state.map(|(data, stat)| {
             let (folder, name) = path.rsplit_once('/').unwrap_or_default();
             let interface = folder.rsplit('/').nth(1).unwrap_or_default();
             let address = read_url(interface, name).ok().map(|(plain, _, url)| offers::address(&plain, &url));
-            ServiceNode { address, ..ServiceNode::read(data, stat) }
+            ServiceNode { address, ..ServiceNode::read(data, stat, registrants) }
         });
         let before = self.consumers.remove(path);
         let malformed =
@@ -271,7 +278,7 @@ impl ServiceNodes {
         }
         let lost = lost_owners(before, now.as_ref());
         if let Some(node) = now {
-            self.consumers.insert(path.to_owned(), node);
+            self.consumers.insert(path.into(), node);
         }
         lost
     }
@@ -280,7 +287,7 @@ impl ServiceNodes {
 /// Those who owned a znode and do not own what stands there now.
 fn lost_owners(before: Option<ServiceNode>, now: Option<&ServiceNode>) -> Vec<Registrant> {
     let owners = before.map(|before| before.owners).unwrap_or_default();
-    owners.into_iter().filter(|owner| now.is_none_or(|now| !now.owners.contains(owner))).collect()
+    owners.into_vec().into_iter().filter(|owner| now.is_none_or(|now| !now.owners.contains(owner))).collect()
 }
 
 fn folder(layout: &Layout, interface: &str) -> String {

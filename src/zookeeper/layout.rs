@@ -3,6 +3,8 @@
 //! ZooKeeper has no paging and Java tools refuse listings over 1 MiB, so what grows with the number of sidecars is
 //! spread over 256 shards: 100,000 sidecars make folders of about 400 names.
 
+use std::sync::Arc;
+
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::application::{ApplicationPlace, Foreign, beside_interfaces};
@@ -60,7 +62,7 @@ pub enum Place {
     /// The folder of a microservice's instances; its `pzxid` tells when they last changed.
     InstanceFolder(Tenant, String),
     /// An instance.
-    Instance(InstanceKey),
+    Instance(Arc<InstanceKey>),
     /// The lease of a registrant.
     Lease(Registrant),
     /// The mark of a replica that hears a registrant.
@@ -120,7 +122,7 @@ impl Place {
         match self {
             Self::Snapshot(sidecar) => Some(Registrant::Sidecar(sidecar.clone())),
             Self::Instance(key) => Some(Registrant::Instance(key.clone())),
-            Self::Dependency(key) => Some(Registrant::Dependency(key.clone())),
+            Self::Dependency(key) => Some(Registrant::from(key.clone())),
             _ => None,
         }
     }
@@ -200,7 +202,7 @@ impl Layout {
 
     /// That a consumer uses a service.
     pub fn dependency(&self, key: &DependencyKey) -> String {
-        self.document(&Registrant::Dependency(key.clone()))
+        self.document(&Registrant::from(key.clone()))
     }
 
     /// The folder of a microservice's instances.
@@ -243,7 +245,7 @@ pub fn parse_owner(text: &str) -> Option<Registrant> {
     match own_place(&text.split('/').collect::<Vec<_>>()) {
         Place::Snapshot(id) => Some(Registrant::Sidecar(id)),
         Place::Instance(key) => Some(Registrant::Instance(key)),
-        Place::Dependency(key) => Some(Registrant::Dependency(key)),
+        Place::Dependency(key) => Some(Registrant::from(key)),
         _ => None,
     }
 }
@@ -326,12 +328,12 @@ fn tenant(domain: &str, project: &str) -> Option<Tenant> {
     Some(Tenant::new(plain(domain)?, plain(project)?))
 }
 
-fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<InstanceKey> {
-    Some(InstanceKey {
+fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<Arc<InstanceKey>> {
+    Some(Arc::new(InstanceKey {
         tenant: tenant(domain, project)?,
         service_id: plain(service)?,
         instance_id: plain(id)?,
-    })
+    }))
 }
 
 fn dependency(tenant: Tenant, consumer: &str, name: &str) -> Option<DependencyKey> {
@@ -355,7 +357,8 @@ fn tail(registrant: &Registrant) -> String {
             segment(&key.service_id),
             segment(&key.instance_id)
         ),
-        Registrant::Dependency(DependencyKey { consumer_id, provider }) => {
+        Registrant::Dependency(key) => {
+            let DependencyKey { consumer_id, provider } = &**key;
             let part = |text: &str| utf8_percent_encode(text, ESCAPED_PART).to_string();
             format!(
                 "dependencies/{}/{}/{}|{}|{}",
