@@ -84,7 +84,7 @@ impl Catalog {
     /// An empty catalog, stale until its feed has read everything once. A list of providers or consumers that exceeds
     /// `list_warning` bytes is reported.
     pub fn new(layout: Layout, list_warning: usize, metrics: Arc<Metrics>) -> Self {
-        let mut state = state::State::default();
+        let mut state = state::State { is_new: true, ..state::State::default() };
         state.nodes.lists = child_lists::ChildLists::new(list_warning);
         let (watchers, listeners) = (state.watchers.clone(), state.listeners.clone());
         Self {
@@ -301,6 +301,7 @@ impl Sink for Catalog {
         let mut news = Vec::new();
         while nodes.peek().is_some() {
             let mut state = self.state.write();
+            state.is_new = false;
             for node in nodes.by_ref().take(CHANGES_PER_LOCK) {
                 state.apply(&self.layout, &self.metrics, node);
             }
@@ -321,6 +322,10 @@ impl Sink for Catalog {
             self.losses.notify_one();
         }
         wanted
+    }
+
+    fn is_new(&self) -> bool {
+        self.state.read().is_new
     }
 
     fn known_paths(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use super::providers::provider_instance;
 use super::registrants::Registrants;
 use super::services::Services;
 use super::state::unreadable;
-use crate::dubbo::{self, ServiceUrl, Side};
+use crate::dubbo::{self, ServiceUrl, Side, UrlView};
 use crate::model::{Ownership, Registrant, SnapshotPart, Tenant};
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Place, Stat, parse_owner};
@@ -40,6 +40,16 @@ impl ServiceNode {
             address: None,
         }
     }
+}
+
+/// What became of a provider.
+pub(super) struct ProviderChange {
+    /// What made it the same as an offer of the application level before, and what makes it now.
+    pub addresses: (Option<u64>, Option<u64>),
+    /// Those who may have lost it.
+    pub lost: Vec<Registrant>,
+    /// Whether its interface got its first provider, or lost its last one.
+    pub is_news: bool,
 }
 
 #[derive(Default)]
@@ -86,11 +96,6 @@ impl ServiceNodes {
     /// The microservice and instance that a provider appears as.
     pub fn appearance(&self, path_interface: &str, name: &str) -> Option<&(String, String)> {
         self.interfaces.get(path_interface)?.nodes.get(name)?.appears.as_deref()
-    }
-
-    /// What makes a provider the same as an offer of the application level.
-    pub fn address(&self, path_interface: &str, name: &str) -> Option<u64> {
-        self.interfaces.get(path_interface)?.nodes.get(name)?.address
     }
 
     /// Whether a provider stands at an address.
@@ -174,7 +179,7 @@ impl ServiceNodes {
         }
     }
 
-    /// Takes a provider as it was read; answers those who may have lost it.
+    /// Takes a provider as it was read.
     pub fn provider(
         &mut self,
         services: &mut Services,
@@ -182,9 +187,13 @@ impl ServiceNodes {
         metrics: &Metrics,
         (interface, name): (&str, &str),
         state: Option<(&[u8], &Stat)>,
-    ) -> Vec<Registrant> {
-        let Interface { nodes, shown, malformed, changed, .. } =
-            self.interfaces.entry(interface.to_owned()).or_default();
+    ) -> ProviderChange {
+        let known = match self.interfaces.get_mut(interface) {
+            Some(known) => known,
+            None => self.interfaces.entry(interface.to_owned()).or_default(),
+        };
+        let Interface { nodes, shown, malformed, changed, .. } = known;
+        let was_empty = nodes.is_empty();
         *changed = state.map_or(0, |(_, stat)| stat.mzxid).max(*changed);
         let before = nodes.remove(name);
         let reported = before.is_some();
@@ -216,11 +225,10 @@ impl ServiceNodes {
         if let Some((node, stat)) = &mut now {
             let is_instance = node.owners.iter().any(|owner| matches!(owner, Registrant::Instance(_)));
             match read_url(interface, name) {
-                Ok((plain, text, url)) => {
-                    let address = offers::address(&plain, &url);
+                Ok((plain, text, address)) => {
                     node.address = Some(address);
                     *self.addresses.entry(address).or_default() += 1;
-                    if !is_instance {
+                    if !is_instance && let Ok(url) = ServiceUrl::parse(&text) {
                         let identity = format!("{interface} {text}");
                         let (service, instance, provider) =
                             provider_instance(&identity, &plain, interface, &text, &url, &node.owners, stat);
@@ -243,11 +251,16 @@ impl ServiceNodes {
             (true, false) => self.lists.remove(interface, Side::Provider, name),
             _ => {}
         }
-        let lost = lost_owners(before, now.as_ref().map(|(node, _)| node));
-        if let Some((node, _)) = now {
+        let address = |node: Option<&ServiceNode>| node.and_then(|node| node.address);
+        let now = now.map(|(node, _)| node);
+        let addresses = (address(before.as_ref()), address(now.as_ref()));
+        let lost = lost_owners(before, now.as_ref());
+        if let Some(node) = now {
             nodes.insert(name.into(), node);
         }
-        lost
+        let is_news = was_empty != nodes.is_empty();
+        self.availability += u64::from(is_news);
+        ProviderChange { addresses, lost, is_news }
     }
 
     /// Takes a consumer as it was read; answers those who may have lost it.
@@ -260,7 +273,7 @@ impl ServiceNodes {
         let now = state.map(|(data, stat)| {
             let (folder, name) = path.rsplit_once('/').unwrap_or_default();
             let interface = folder.rsplit('/').nth(1).unwrap_or_default();
-            let address = read_url(interface, name).ok().map(|(plain, _, url)| offers::address(&plain, &url));
+            let address = read_url(interface, name).ok().map(|(_, _, address)| address);
             ServiceNode { address, ..ServiceNode::read(data, stat, registrants) }
         });
         let before = self.consumers.remove(path);
@@ -294,10 +307,11 @@ fn folder(layout: &Layout, interface: &str) -> String {
     format!("{}/{interface}/providers", layout.dubbo_root)
 }
 
-/// The interface and the URL that a path spells.
-fn read_url(interface: &str, name: &str) -> Result<(String, String, ServiceUrl), String> {
+/// The interface and the URL that a path spells, and its address, see [`offers::address`].
+fn read_url(interface: &str, name: &str) -> Result<(String, String, u64), String> {
     let interface = dubbo::decode(interface).map_err(|error| error.to_string())?;
     let text = dubbo::decode(name).map_err(|error| error.to_string())?;
-    let url = ServiceUrl::parse(&text).map_err(|error| error.to_string())?;
-    Ok((interface, text, url))
+    let url = UrlView::parse(&text).map_err(|error| error.to_string())?;
+    let address = offers::address(&interface, &url);
+    Ok((interface, text, address))
 }

@@ -207,8 +207,11 @@ impl TenantServices {
 
     /// Changes the service `id` and keeps the indexes and answers true to it.
     pub fn change<T>(&mut self, id: &str, change: impl FnOnce(&mut Service) -> T) -> T {
-        let before = self.services.get(id).and_then(|service| service.microservice().cloned());
-        let service = self.services.entry(id.to_owned()).or_default();
+        let service = match self.services.get_mut(id) {
+            Some(service) => service,
+            None => self.services.entry(id.to_owned()).or_default(),
+        };
+        let before = service.microservice().cloned();
         let count = |service: &Service| (usize::from(service.record.is_some()), service.instances.len());
         let counted = count(service);
         let result = change(service);
@@ -269,7 +272,11 @@ impl Services {
     }
 
     pub fn change<T>(&mut self, tenant: &Tenant, id: &str, change: impl FnOnce(&mut Service) -> T) -> T {
-        self.tenants.entry(tenant.clone()).or_default().change(id, change)
+        let services = match self.tenants.get_mut(tenant) {
+            Some(services) => services,
+            None => self.tenants.entry(tenant.clone()).or_default(),
+        };
+        services.change(id, change)
     }
 
     /// The other versions of a microservice, as far as they ever had an instance.

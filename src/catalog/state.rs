@@ -60,6 +60,8 @@ pub(super) struct State {
     pub unreadable: HashMap<String, i32>,
     /// The highest zxid that was seen.
     pub zxid: i64,
+    /// Whether no znode has been taken yet.
+    pub is_new: bool,
 }
 
 impl State {
@@ -76,9 +78,7 @@ impl State {
             }
             Place::Provider { interface, name } => {
                 let before = self.shown(&interface, &name);
-                let address = self.nodes.address(&interface, &name);
-                let was_provided = self.nodes.has_provider_at(&interface);
-                let lost = self.nodes.provider(
+                let change = self.nodes.provider(
                     &mut self.services,
                     &mut self.registrants,
                     metrics,
@@ -86,21 +86,20 @@ impl State {
                     state,
                 );
                 let after = self.shown(&interface, &name);
-                if was_provided != self.nodes.has_provider_at(&interface) {
-                    self.nodes.availability += 1;
-                    let changed = interface.clone();
-                    self.note_news(|| News::Interface(changed));
+                if change.is_news {
+                    self.note_news(|| News::Interface(interface));
                 }
+                let (address, now) = change.addresses;
                 // What takes its place is shown before it goes, and hidden after it came.
                 if state.is_none() {
                     address.into_iter().for_each(|address| self.reconsider(address));
                     self.note_provider(before, after);
                 } else {
                     self.note_provider(before, after);
-                    let now = self.nodes.address(&interface, &name).filter(|_| address.is_none());
+                    let now = now.filter(|_| address.is_none());
                     now.into_iter().for_each(|address| self.reconsider(address));
                 }
-                self.losses.extend(lost.into_iter().map(Loss::Registration));
+                self.losses.extend(change.lost.into_iter().map(Loss::Registration));
             }
             Place::Consumer => {
                 let lost = self.nodes.consumer(&mut self.registrants, &node.path, state);
@@ -137,25 +136,23 @@ impl State {
                 self.services.change(&tenant, &id, |service| service.folder_zxid = zxid);
             }
             Place::Instance(key) => {
-                self.instance(metrics, &key, state);
-                let service = self.services.get(&key.tenant, &key.service_id);
-                let known =
-                    service.is_some_and(|service| service.instances.contains_key(key.instance_id.as_str()));
+                let known = self.instance(metrics, &key, state);
                 self.note_unreadable(&node.path, state, known);
-                let time_to_live = self.services.time_to_live(&key);
-                self.leases.set_time_to_live(&Registrant::Instance(key), time_to_live);
             }
             Place::Lease(registrant) => {
                 let registrant = self.registrants.shared(registrant);
-                let time_to_live = self.time_to_live(&registrant);
+                let time_to_live = self.services.time_to_live_of(&registrant);
                 if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid), time_to_live) {
                     self.losses.push(Loss::Registration(registrant));
                 }
             }
             Place::Mark(registrant, replica) => {
-                let registrant = self.registrants.shared(registrant);
-                let time_to_live = self.time_to_live(&registrant);
-                self.leases.mark(registrant, replica, state.is_some(), time_to_live);
+                let new = |registrant| {
+                    let registrant = self.registrants.shared(registrant);
+                    let time_to_live = self.services.time_to_live_of(&registrant);
+                    (registrant, time_to_live)
+                };
+                self.leases.mark(registrant, replica, state.is_some(), new);
             }
             Place::Replica(replica) => {
                 if self.leases.replica(&replica, state.map(|(data, _)| data)) {
@@ -232,7 +229,8 @@ impl State {
         self.losses.extend(before.map(|before| Loss::Microservice(tenant.clone(), id.to_owned(), before)));
     }
 
-    fn instance(&mut self, metrics: &Metrics, key: &InstanceKey, state: Option<(&[u8], &Stat)>) {
+    /// Takes an instance as it was read, and answers whether it is known.
+    fn instance(&mut self, metrics: &Metrics, key: &Arc<InstanceKey>, state: Option<(&[u8], &Stat)>) -> bool {
         let hasher = &self.services.hasher;
         let read = state.map(|(data, stat)| (KeptInstance::read(key, data, stat, hasher), stat));
         let (before, after) = self.services.change(&key.tenant, &key.service_id, |service| {
@@ -252,11 +250,19 @@ impl State {
         });
         let json = KeptInstance::json;
         self.note_instance(key, before.as_ref().map(json), after.as_ref().map(json));
+        let time_to_live =
+            |instance: &Option<KeptInstance>| instance.as_ref().map(|instance| instance.time_to_live);
+        if time_to_live(&before) != time_to_live(&after) {
+            self.leases.set_time_to_live(&Registrant::Instance(key.clone()), time_to_live(&after));
+        }
+        let is_known = after.is_some();
         let lost = match after {
             Some(after) => Some(after).filter(KeptInstance::is_damaged),
             None => before,
         };
-        self.losses.extend(lost.map(|lost| Loss::Instance(key.clone(), Box::new(lost.record()))));
+        let loss = lost.map(|lost| Loss::Instance(InstanceKey::clone(key), Box::new(lost.record())));
+        self.losses.extend(loss);
+        is_known
     }
 }
 

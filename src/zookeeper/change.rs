@@ -62,6 +62,8 @@ pub trait Sink: Send + Sync + 'static {
     /// Takes znodes as they were read, newest last. Those of which a full reading only notes that they exist come with
     /// a stat of zeros; answers the paths of those that it wants to be read all the same.
     fn apply(&self, nodes: Vec<Node>) -> Vec<String>;
+    /// Whether it has never been told of anything.
+    fn is_new(&self) -> bool;
     /// Every path that it believes to exist; what a full reading did not meet is then taken away.
     fn known_paths(&self) -> Vec<String>;
     /// Whether it is being kept up to date from now on.

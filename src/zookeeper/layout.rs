@@ -8,6 +8,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::application::{ApplicationPlace, Foreign, beside_interfaces};
+use super::parts::Parts;
 use crate::model::{
     DependencyKey, InstanceKey, Registrant, ReplicaId, ServiceKey, SidecarId, Tenant, short_digest,
 };
@@ -58,7 +59,7 @@ pub enum Place {
     /// The summaries of a microservice's schemas, whose texts stand below.
     Schemas(Tenant, String),
     /// That a consumer uses a service.
-    Dependency(DependencyKey),
+    Dependency(Arc<DependencyKey>),
     /// The folder of a microservice's instances; its `pzxid` tells when they last changed.
     InstanceFolder(Tenant, String),
     /// An instance.
@@ -122,7 +123,7 @@ impl Place {
         match self {
             Self::Snapshot(sidecar) => Some(Registrant::Sidecar(sidecar.clone())),
             Self::Instance(key) => Some(Registrant::Instance(key.clone())),
-            Self::Dependency(key) => Some(Registrant::from(key.clone())),
+            Self::Dependency(key) => Some(Registrant::Dependency(key.clone())),
             _ => None,
         }
     }
@@ -228,7 +229,7 @@ impl Layout {
     /// What `path` means.
     pub fn place(&self, path: &str) -> Place {
         if let Some(rest) = below(path, &self.registry_root) {
-            return own_place(&rest.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>());
+            return Parts::of(rest).and_then(|parts| own_place(parts.as_slice())).unwrap_or(Place::Other);
         }
         self.place_of_others(path)
     }
@@ -242,10 +243,11 @@ impl Layout {
 
 /// Reads what [`Layout::owner_text`] wrote.
 pub fn parse_owner(text: &str) -> Option<Registrant> {
-    match own_place(&text.split('/').collect::<Vec<_>>()) {
+    let parts = Parts::of(text).filter(|_| !text.split('/').any(str::is_empty))?;
+    match own_place(parts.as_slice())? {
         Place::Snapshot(id) => Some(Registrant::Sidecar(id)),
         Place::Instance(key) => Some(Registrant::Instance(key)),
-        Place::Dependency(key) => Some(Registrant::from(key)),
+        Place::Dependency(key) => Some(Registrant::Dependency(key)),
         _ => None,
     }
 }
@@ -274,11 +276,7 @@ pub(super) fn dubbo_place(parts: &[&str]) -> Place {
     }
 }
 
-fn own_place(parts: &[&str]) -> Place {
-    own_place_checked(parts).unwrap_or(Place::Other)
-}
-
-fn own_place_checked(parts: &[&str]) -> Option<Place> {
+fn own_place(parts: &[&str]) -> Option<Place> {
     Some(match parts {
         [] | ["snapshots"] | ["snapshots", _] | ["replicas"] | ["leases"] => Place::Folder,
         ["snapshots", _, id] => Place::Snapshot(sidecar(id)?),
@@ -336,13 +334,13 @@ fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<Arc<
     }))
 }
 
-fn dependency(tenant: Tenant, consumer: &str, name: &str) -> Option<DependencyKey> {
+fn dependency(tenant: Tenant, consumer: &str, name: &str) -> Option<Arc<DependencyKey>> {
     let mut parts = name.split('|').map(plain);
     let mut next = || parts.next().flatten();
     let (environment, app_id, service_name) = (next()?, next()?, next()?);
     let provider = ServiceKey { tenant, environment, app_id, service_name };
     parts.next().is_none().then_some(())?;
-    Some(DependencyKey { consumer_id: plain(consumer)?, provider })
+    Some(Arc::new(DependencyKey { consumer_id: plain(consumer)?, provider }))
 }
 
 fn tail(registrant: &Registrant) -> String {
@@ -385,6 +383,9 @@ fn segment(text: &str) -> String {
 }
 
 fn plain(segment: &str) -> Option<String> {
+    if !segment.contains('%') {
+        return Some(segment.to_owned());
+    }
     percent_decode_str(segment).decode_utf8().ok().map(|text| text.into_owned())
 }
 

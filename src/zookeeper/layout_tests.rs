@@ -42,7 +42,7 @@ fn every_path_of_a_registrant_reads_back() {
         let document = match &registrant {
             Registrant::Sidecar(id) => Place::Snapshot(id.clone()),
             Registrant::Instance(key) => Place::Instance(key.clone()),
-            Registrant::Dependency(key) => Place::Dependency(DependencyKey::clone(key)),
+            Registrant::Dependency(key) => Place::Dependency(key.clone()),
         };
         assert_eq!(layout().place(&layout().document(&registrant)), document);
         assert_eq!(parse_owner(&Layout::owner_text(&registrant)), Some(registrant.clone()));
