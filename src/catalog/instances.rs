@@ -137,3 +137,120 @@ impl Catalog {
         service.with_endpoints(digest).find(has_them).map(|id| id.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Registrant;
+    use crate::telemetry::Metrics;
+    use crate::zookeeper::{Layout, Node, Sink};
+
+    fn layout() -> Layout {
+        Layout { dubbo_root: "/dubbo".into(), services_root: String::new(), registry_root: "/zoogate".into() }
+    }
+
+    fn key(id: &str) -> InstanceKey {
+        InstanceKey { tenant: Tenant::default(), service_id: "cart".into(), instance_id: id.into() }
+    }
+
+    fn node(id: &str, version: i32, data: Option<String>) -> Node {
+        let stat = Stat { czxid: 1, mzxid: 1, version, ..Stat::default() };
+        let path = layout().document(&Registrant::from(key(id)));
+        Node { path, state: data.map(|data| (data.into_bytes(), stat)) }
+    }
+
+    fn document(id: &str, endpoints: &[&str]) -> String {
+        let instance = json!({"instanceId": id, "serviceId": "cart", "endpoints": endpoints, "status": "UP"});
+        let document: InstanceDocument =
+            serde_json::from_value(json!({"instance": instance, "providers": ["rest://a/b"]})).unwrap();
+        serde_json::to_string(&document).unwrap()
+    }
+
+    fn catalog() -> Catalog {
+        let microservice = json!({"serviceId": "cart", "serviceName": "cart", "version": "1"}).to_string();
+        let path = layout().microservice(&Tenant::default(), "cart");
+        let stat = Stat { czxid: 1, mzxid: 1, ..Stat::default() };
+        let catalog = Catalog::new(layout(), usize::MAX, Arc::new(Metrics::new().unwrap()));
+        assert!(catalog.is_new());
+        catalog.apply(vec![Node { path, state: Some((microservice.into_bytes(), stat)) }]);
+        assert!(!catalog.is_new());
+        catalog
+    }
+
+    #[test]
+    fn a_document_reads_and_is_served_alike_however_it_is_spelled() {
+        let own = document("a", &["rest://h:1", "rest://h:2"]);
+        let reversed = own
+            .replace(r#"{"instanceId":"a","serviceId":"cart","#, r#"{"serviceId":"cart","instanceId":"a","#);
+        let more = own.replace(r#""status""#, r#""unknown": [1, {}], "status""#);
+        let behind = format!(
+            r#"{{"providers":["rest://a/b"],{}}}"#,
+            &own[1..own.len() - r#","providers":["rest://a/b"]}"#.len()]
+        );
+        let served = |data: &str| {
+            let catalog = catalog();
+            catalog.apply(vec![node("a", 3, Some(data.to_owned()))]);
+            let found = catalog.instances(&Tenant::default(), "cart", None, &[]).unwrap();
+            let record = catalog.instance_record(&key("a")).unwrap();
+            assert_eq!((record.version, record.damaged), (3, false));
+            let one = catalog.instance(&key("a"), None).unwrap();
+            (found.json().to_vec(), found.revision, one.json().to_vec(), one.revision, record.document)
+        };
+        let expected = served(&own);
+        assert_eq!(
+            format!("[{}]", serde_json::to_string(&expected.4.instance).unwrap()).as_bytes(),
+            expected.0
+        );
+        assert_eq!(serde_json::to_string(&expected.4).unwrap(), own);
+        for data in [
+            reversed,
+            more,
+            behind,
+            own.replace(':', " : ").replace("rest : ", "rest:").replace("h : ", "h:"),
+        ] {
+            assert_ne!(data, own);
+            assert_eq!(served(&data), expected, "{data}");
+        }
+    }
+
+    #[test]
+    fn what_a_damaged_document_held_goes_on_standing() {
+        let catalog = catalog();
+        catalog.apply(vec![node("a", 0, Some(document("a", &["rest://h:1"])))]);
+        catalog.apply(vec![node("a", 1, Some(document("b", &["rest://h:2"])))]);
+        let record = catalog.instance_record(&key("a")).unwrap();
+        assert_eq!((record.version, record.damaged), (1, true));
+        assert_eq!(record.document.instance.endpoints, ["rest://h:1"]);
+        assert_eq!(
+            catalog.instance_with_endpoints(&Tenant::default(), "cart", &["rest://h:1".into()]).unwrap(),
+            "a"
+        );
+    }
+
+    #[test]
+    fn endpoints_find_the_first_of_the_instances_that_have_just_them() {
+        let catalog = catalog();
+        let found = |endpoints: &[&str]| {
+            let endpoints: Vec<String> = endpoints.iter().map(|endpoint| (*endpoint).to_owned()).collect();
+            catalog.instance_with_endpoints(&Tenant::default(), "cart", &endpoints)
+        };
+        let some = |id: &str| Some(id.to_owned());
+        let put =
+            |id: &str, endpoints: &[&str]| catalog.apply(vec![node(id, 0, Some(document(id, endpoints)))]);
+        put("b", &["rest://h:2", "rest://h:1", "rest://h:2"]);
+        put("c", &["rest://h:1", "rest://h:2"]);
+        put("d", &[]);
+        assert_eq!(found(&["rest://h:1", "rest://h:2"]), some("b"), "in any order and however often");
+        assert_eq!((found(&["rest://h:1"]), found(&[])), (None, None));
+        put("a", &["rest://h:1", "rest://h:2"]);
+        assert_eq!(found(&["rest://h:1", "rest://h:2"]), some("a"));
+        put("a", &["rest://h:1"]);
+        assert_eq!((found(&["rest://h:1"]), found(&["rest://h:1", "rest://h:2"])), (some("a"), some("b")));
+        catalog.apply(vec![node("b", 0, None), node("c", 0, None), node("a", 0, None)]);
+        assert_eq!((found(&["rest://h:1"]), found(&["rest://h:1", "rest://h:2"])), (None, None));
+    }
+}

@@ -238,7 +238,9 @@ pub(super) fn split_query(query: &str) -> BTreeMap<String, String> {
 
 /// The keys and values of a query one after the other, those without a key left out.
 pub(super) fn query_parts(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    let parts = query.split(['&', ';']).map(|part| part.trim_start_matches('='));
+    // One character at a time is found much faster than any of two.
+    let parts = query.split('&').flat_map(|part| part.split(';'));
+    let parts = parts.map(|part| part.trim_start_matches('='));
     parts.map(|part| part.split_once('=').unwrap_or((part, ""))).filter(|(key, _)| !key.is_empty())
 }
 

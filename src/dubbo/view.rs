@@ -46,6 +46,10 @@ impl<'t> UrlView<'t> {
 
     /// A parameter that is not empty, as [`ServiceUrl::param`] tells it.
     pub fn param(&self, key: &str) -> Option<&'t str> {
+        // Most URLs lack what is asked for.
+        if !self.query.contains(key) {
+            return None;
+        }
         let (mut found, mut default) = (None, None);
         for (other, value) in query_parts(self.query) {
             if other == key {
