@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Catalog;
 use super::asker::Asker;
 use super::find::may_see;
+use super::instances::KeptInstance;
 use super::names::{Name, NameKey};
 use super::services::{Service, TenantServices, name_key};
 use super::state::{State, unreadable};
@@ -169,11 +170,15 @@ impl Catalog {
 
     /// The consumer URL that a dependency should stand as now; `None` while no instance of the consumer has an address.
     pub fn wanted_consumer_url(&self, key: &DependencyKey) -> Option<String> {
-        let state = self.state.read();
-        let consumer = state.services.get(&key.provider.tenant, &key.consumer_id)?;
-        let microservice = &consumer.record.as_ref()?.microservice;
-        let mut instances = consumer.instances.values();
-        instances.find_map(|record| dependency_url(microservice, &record.document.instance, &key.provider))
+        let (microservice, instances) = {
+            let state = self.state.read();
+            let consumer = state.services.get(&key.provider.tenant, &key.consumer_id)?;
+            let instances: Vec<KeptInstance> = consumer.instances.values().cloned().collect();
+            (consumer.record.as_ref()?.microservice.clone(), instances)
+        };
+        // Taken apart when nobody waits for it.
+        let mut instances = instances.iter().map(|kept| kept.record().document.instance);
+        instances.find_map(|instance| dependency_url(&microservice, &instance, &key.provider))
     }
 
     /// The consumers with dependencies whose instances have changed since the last call.

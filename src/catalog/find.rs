@@ -1,6 +1,6 @@
 //! Discovery: which instances a consumer gets to see, put together from what is kept serialised.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use super::asker::Asker;
 use super::names::Name;
@@ -110,18 +110,18 @@ impl State {
             }
             service => service?,
         };
-        let (zxid, json) = match service.instances.get(&key.instance_id) {
-            Some(instance) => (instance.zxid, instance.json.clone()),
+        let (zxid, json) = match service.instances.get(key.instance_id.as_str()) {
+            Some(instance) => (instance.zxid, instance.json()),
             None => {
                 let provider = service.providers.get(&key.instance_id).ok_or_else(unknown)?;
-                (provider.zxid, provider.json.clone())
+                (provider.zxid, provider.json.as_ref())
             }
         };
         let mut document = BytesMut::with_capacity(Holds::One.opening().len() + json.len() + 1);
         document.put_slice(Holds::One.opening());
-        document.put_slice(&json);
+        document.put_slice(json);
         document.put_u8(b'}');
-        let found = Found::new(Revision::of(zxid, &json), Holds::One, document.freeze(), 1);
+        let found = Found::new(Revision::of(zxid, json), Holds::One, document.freeze(), 1);
         Ok(self.as_described(found, &key.tenant, service))
     }
 
@@ -173,7 +173,7 @@ impl State {
         let bytes: usize = services
             .iter()
             .flat_map(|service| {
-                let own = service.instances.values().map(|instance| instance.json.len() + 1);
+                let own = service.instances.values().map(|instance| instance.json().len() + 1);
                 own.chain(service.providers.values().map(|provider| provider.json.len() + 1))
             })
             .sum();
@@ -183,7 +183,7 @@ impl State {
         let mut count = 0;
         json.put_slice(Holds::List.opening());
         json.put_u8(b'[');
-        let mut put = |instance: &Bytes, digest: u64| {
+        let mut put = |instance: &[u8], digest: u64| {
             if count > 0 {
                 json.put_u8(b',');
             }
@@ -194,7 +194,7 @@ impl State {
         for service in services {
             zxid = zxid.max(service.folder_zxid);
             for instance in service.instances.values() {
-                put(&instance.json, instance.digest);
+                put(instance.json(), instance.digest);
                 zxid = zxid.max(instance.zxid);
             }
             for provider in service.providers.values() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ahash::{HashMap, RandomState};
 
-use super::state::State;
+use super::services::Services;
 use super::{Catalog, LeaseView};
 use crate::model::{Registrant, ReplicaId};
 use crate::zookeeper::Layout;
@@ -29,6 +29,8 @@ pub(super) struct Lease {
 pub(super) struct Leases {
     hasher: RandomState,
     shards: Vec<HashMap<Registrant, Lease>>,
+    /// The replicas that any mark is named after, so that all marks share the name.
+    marking: HashSet<ReplicaId>,
     /// The replicas that live.
     pub replicas: HashSet<ReplicaId>,
     /// Those of them that write the application level of Dubbo.
@@ -41,6 +43,7 @@ impl Default for Leases {
         Self {
             hasher: RandomState::new(),
             shards,
+            marking: HashSet::new(),
             replicas: HashSet::new(),
             application_writers: HashSet::new(),
         }
@@ -86,21 +89,36 @@ impl Leases {
         shard.remove(&registrant).is_some()
     }
 
-    /// Takes a mark as it was read. `time_to_live` is that of an instance that is known.
+    /// Takes a mark as it was read. `new` answers for a lease that is not known: the copy of its registrant that all share,
+    /// and the time to live of an instance that is known.
     pub fn mark(
         &mut self,
         registrant: Registrant,
         replica: ReplicaId,
         exists: bool,
-        time_to_live: Option<Duration>,
+        new: impl FnOnce(Registrant) -> (Registrant, Option<Duration>),
     ) {
         let shard = self.shard_of(&registrant);
         let shard = &mut self.shards[shard];
         if exists {
             // A mark may be read before its lease.
-            let lease = shard.entry(registrant).or_default();
-            lease.time_to_live = time_to_live;
+            let lease = match shard.get_mut(&registrant) {
+                Some(lease) => lease,
+                None => {
+                    let (registrant, time_to_live) = new(registrant);
+                    shard.entry(registrant).or_insert(Lease { time_to_live, ..Lease::default() })
+                }
+            };
             if !lease.marks.contains(&replica) {
+                let marking = &mut self.marking;
+                let replica = marking.get(&replica).cloned().unwrap_or_else(|| {
+                    // Those that are gone leave their names until their marks are swept.
+                    marking.retain(ReplicaId::is_shared);
+                    marking.insert(replica.clone());
+                    replica
+                });
+                // Nearly always the only one.
+                lease.marks.reserve_exact(1);
                 lease.marks.push(replica);
             }
         } else if let Some(lease) = shard.get_mut(&registrant) {
@@ -145,12 +163,12 @@ impl Leases {
     }
 }
 
-impl State {
+impl Services {
     /// How long a registrant may be silent, for an instance that is known.
-    pub(super) fn time_to_live(&self, registrant: &Registrant) -> Option<Duration> {
+    pub fn time_to_live_of(&self, registrant: &Registrant) -> Option<Duration> {
         match registrant {
             Registrant::Sidecar(_) | Registrant::Dependency(_) => None,
-            Registrant::Instance(key) => self.services.time_to_live(key),
+            Registrant::Instance(key) => self.time_to_live(key),
         }
     }
 }
@@ -225,7 +243,7 @@ mod tests {
         };
         let (service_id, instance_id) = ("cart".to_owned(), "cart-1".to_owned());
         let key = InstanceKey { tenant: Tenant::default(), service_id, instance_id };
-        let registrant = Registrant::Instance(key.clone());
+        let registrant = Registrant::from(key.clone());
         let node = |path: String, data: Option<Vec<u8>>| {
             let stat = Stat { czxid: 1, mzxid: 1, ..Stat::default() };
             Node { path, state: data.map(|data| (data, stat)) }

@@ -12,6 +12,7 @@ mod child_lists;
 mod dependencies;
 mod find;
 mod gauges;
+mod instances;
 mod leases;
 mod listeners;
 mod listing;
@@ -19,6 +20,7 @@ mod names;
 mod nodes;
 mod offers;
 mod providers;
+mod registrants;
 mod services;
 mod snapshots;
 mod state;
@@ -42,9 +44,10 @@ pub use applications::{ApplicationNode, MappingRecord, Standing};
 pub use asker::Asker;
 pub use attributes::PairsRecord;
 pub use dependencies::DependencyRecord;
+pub use instances::InstanceRecord;
 pub use listeners::{Listener, Listeners};
 pub use nodes::ServiceNode;
-pub use services::{InstanceRecord, MicroserviceRecord};
+pub use services::MicroserviceRecord;
 pub use snapshots::SnapshotRecord;
 pub use state::Loss;
 pub use watch::{Changes, Event, Lane, Watch, WatchError, Watchers};
@@ -81,7 +84,7 @@ impl Catalog {
     /// An empty catalog, stale until its feed has read everything once. A list of providers or consumers that exceeds
     /// `list_warning` bytes is reported.
     pub fn new(layout: Layout, list_warning: usize, metrics: Arc<Metrics>) -> Self {
-        let mut state = state::State::default();
+        let mut state = state::State { is_new: true, ..state::State::default() };
         state.nodes.lists = child_lists::ChildLists::new(list_warning);
         let (watchers, listeners) = (state.watchers.clone(), state.listeners.clone());
         Self {
@@ -205,11 +208,6 @@ impl Catalog {
         }
     }
 
-    /// An instance as its znode holds it; `None` also for those behind provider URLs.
-    pub fn instance_record(&self, key: &InstanceKey) -> Option<InstanceRecord> {
-        self.state.read().services.get(&key.tenant, &key.service_id)?.instances.get(&key.instance_id).cloned()
-    }
-
     /// How long an instance that was registered through the v4 API may be silent; `None` for all others.
     pub fn time_to_live(&self, key: &InstanceKey) -> Option<Duration> {
         self.state.read().services.time_to_live(key)
@@ -231,18 +229,7 @@ impl Catalog {
     pub fn instance_ids(&self, tenant: &Tenant, service_id: &str) -> Vec<String> {
         let state = self.state.read();
         let service = state.services.get(tenant, service_id);
-        service.map(|service| service.instances.keys().cloned().collect()).unwrap_or_default()
-    }
-
-    /// The id of an instance of the microservice with exactly this [`crate::model::Instance::endpoint_set`].
-    pub fn instance_with_endpoints(
-        &self,
-        tenant: &Tenant,
-        service_id: &str,
-        endpoints: &[String],
-    ) -> Option<String> {
-        let state = self.state.read();
-        state.services.get(tenant, service_id)?.by_endpoints.get(endpoints)?.first().cloned()
+        service.map(|service| service.instances.keys().map(|id| id.to_string()).collect()).unwrap_or_default()
     }
 
     /// The `dataVersion` of a document that makes no sense and of which nothing better is known.
@@ -314,6 +301,7 @@ impl Sink for Catalog {
         let mut news = Vec::new();
         while nodes.peek().is_some() {
             let mut state = self.state.write();
+            state.is_new = false;
             for node in nodes.by_ref().take(CHANGES_PER_LOCK) {
                 state.apply(&self.layout, &self.metrics, node);
             }
@@ -341,6 +329,10 @@ impl Sink for Catalog {
             let mut state = self.state.write();
             folders.iter().for_each(|folder| state.touch(&self.layout, folder, zxid));
         }
+    }
+
+    fn is_new(&self) -> bool {
+        self.state.read().is_new
     }
 
     fn known_paths(&self) -> Vec<String> {

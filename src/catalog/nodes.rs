@@ -5,9 +5,10 @@ use ahash::HashMap;
 use super::child_lists::ChildLists;
 use super::offers;
 use super::providers::provider_instance;
+use super::registrants::Registrants;
 use super::services::Services;
 use super::state::unreadable;
-use crate::dubbo::{self, ServiceUrl, Side};
+use crate::dubbo::{self, ServiceUrl, Side, UrlView};
 use crate::model::{Ownership, Registrant, SnapshotPart, Tenant};
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Place, Stat, parse_owner};
@@ -18,26 +19,37 @@ pub struct ServiceNode {
     /// `dataVersion` of the znode.
     pub version: i32,
     /// Whom it belongs to; empty when the gateway did not write it.
-    pub owners: Vec<Registrant>,
+    pub owners: Box<[Registrant]>,
     /// Whether it is an ephemeral znode, which only a Dubbo application writes.
     pub ephemeral: bool,
     /// The microservice and instance that it appears as.
-    appears: Option<(String, String)>,
+    appears: Option<Box<(String, String)>>,
     /// See [`offers::address`]; `None` when its name is no URL.
     address: Option<u64>,
 }
 
 impl ServiceNode {
-    fn read(data: &[u8], stat: &Stat) -> Self {
+    fn read(data: &[u8], stat: &Stat, registrants: &mut Registrants) -> Self {
         let ownership = Ownership::parse(data).unwrap_or_default();
+        let owners = ownership.registrants.iter().filter_map(|owner| parse_owner(owner));
         Self {
             version: stat.version,
-            owners: ownership.registrants.iter().filter_map(|owner| parse_owner(owner)).collect(),
+            owners: owners.map(|owner| registrants.shared(owner)).collect(),
             ephemeral: stat.ephemeral_owner != 0,
             appears: None,
             address: None,
         }
     }
+}
+
+/// What became of a provider.
+pub(super) struct ProviderChange {
+    /// What made it the same as an offer of the application level before, and what makes it now.
+    pub addresses: (Option<u64>, Option<u64>),
+    /// Those who may have lost it.
+    pub lost: Vec<Registrant>,
+    /// Whether its interface got its first provider, or lost its last one.
+    pub is_news: bool,
 }
 
 #[derive(Default)]
@@ -47,7 +59,7 @@ struct Interface {
     /// The highest `mzxid` that one of its providers has had: it never goes back by itself, and a deletion raises `zxid`
     /// above it.
     changed: i64,
-    nodes: HashMap<String, ServiceNode>,
+    nodes: HashMap<Box<str>, ServiceNode>,
     /// The microservices that they appear as, with the number of providers behind each.
     shown: HashMap<String, usize>,
     /// How many of the nodes have a name that is no URL.
@@ -60,7 +72,7 @@ pub(super) struct ServiceNodes {
     /// Providers, by the interface as paths spell it.
     interfaces: HashMap<String, Interface>,
     /// Consumers, by path.
-    consumers: HashMap<String, ServiceNode>,
+    consumers: HashMap<Box<str>, ServiceNode>,
     /// How long their lists are.
     pub lists: ChildLists,
     /// How many of them have a name that is no URL.
@@ -75,7 +87,7 @@ impl ServiceNodes {
     /// The znode at `path`.
     pub fn get(&self, layout: &Layout, path: &str) -> Option<&ServiceNode> {
         match layout.place(path) {
-            Place::Provider { interface, name } => self.interfaces.get(&interface)?.nodes.get(&name),
+            Place::Provider { interface, name } => self.interfaces.get(&interface)?.nodes.get(name.as_str()),
             Place::Consumer => self.consumers.get(path),
             _ => None,
         }
@@ -83,12 +95,7 @@ impl ServiceNodes {
 
     /// The microservice and instance that a provider appears as.
     pub fn appearance(&self, path_interface: &str, name: &str) -> Option<&(String, String)> {
-        self.interfaces.get(path_interface)?.nodes.get(name)?.appears.as_ref()
-    }
-
-    /// What makes a provider the same as an offer of the application level.
-    pub fn address(&self, path_interface: &str, name: &str) -> Option<u64> {
-        self.interfaces.get(path_interface)?.nodes.get(name)?.address
+        self.interfaces.get(path_interface)?.nodes.get(name)?.appears.as_deref()
     }
 
     /// Whether a provider stands at an address.
@@ -127,7 +134,7 @@ impl ServiceNodes {
             let folder = folder(layout, interface);
             known.nodes.iter().map(move |(name, node)| (format!("{folder}/{name}"), node))
         });
-        let consumers = self.consumers.iter().map(|(path, node)| (path.clone(), node));
+        let consumers = self.consumers.iter().map(|(path, node)| (path.to_string(), node));
         let nodes = providers.chain(consumers);
         nodes
             .flat_map(|(path, node)| node.owners.iter().map(move |owner| (path.clone(), owner.clone())))
@@ -154,7 +161,7 @@ impl ServiceNodes {
 
     /// Every path that is believed to exist.
     pub fn paths(&self, layout: &Layout, paths: &mut Vec<String>) {
-        paths.extend(self.consumers.keys().cloned());
+        paths.extend(self.consumers.keys().map(|path| path.to_string()));
         for (interface, known) in &self.interfaces {
             let folder = folder(layout, interface);
             paths.extend(known.nodes.keys().map(|name| format!("{folder}/{name}")));
@@ -177,17 +184,21 @@ impl ServiceNodes {
         }
     }
 
-    /// Takes a provider as it was read; answers those who may have lost it.
+    /// Takes a provider as it was read.
     pub fn provider(
         &mut self,
         services: &mut Services,
+        registrants: &mut Registrants,
         metrics: &Metrics,
-        interface: &str,
-        name: &str,
+        (interface, name): (&str, &str),
         state: Option<(&[u8], &Stat)>,
-    ) -> Vec<Registrant> {
-        let Interface { nodes, shown, malformed, changed, .. } =
-            self.interfaces.entry(interface.to_owned()).or_default();
+    ) -> ProviderChange {
+        let known = match self.interfaces.get_mut(interface) {
+            Some(known) => known,
+            None => self.interfaces.entry(interface.to_owned()).or_default(),
+        };
+        let Interface { nodes, shown, malformed, changed, .. } = known;
+        let was_empty = nodes.is_empty();
         *changed = state.map_or(0, |(_, stat)| stat.mzxid).max(*changed);
         let before = nodes.remove(name);
         let reported = before.is_some();
@@ -203,8 +214,8 @@ impl ServiceNodes {
                 }
             }
         }
-        let mut now = state.map(|(data, stat)| (ServiceNode::read(data, stat), stat));
-        if let Some((service, instance)) = before.as_ref().and_then(|before| before.appears.as_ref()) {
+        let mut now = state.map(|(data, stat)| (ServiceNode::read(data, stat, registrants), stat));
+        if let Some((service, instance)) = before.as_ref().and_then(|before| before.appears.as_deref()) {
             services.change(&Tenant::default(), service, |service| {
                 service.providers.remove(instance);
                 service.describe();
@@ -219,11 +230,10 @@ impl ServiceNodes {
         if let Some((node, stat)) = &mut now {
             let is_instance = node.owners.iter().any(|owner| matches!(owner, Registrant::Instance(_)));
             match read_url(interface, name) {
-                Ok((plain, text, url)) => {
-                    let address = offers::address(&plain, &url);
+                Ok((plain, text, address)) => {
                     node.address = Some(address);
                     *self.addresses.entry(address).or_default() += 1;
-                    if !is_instance {
+                    if !is_instance && let Ok(url) = ServiceUrl::parse(&text) {
                         let identity = format!("{interface} {text}");
                         let (service, instance, provider) =
                             provider_instance(&identity, &plain, interface, &text, &url, &node.owners, stat);
@@ -232,7 +242,7 @@ impl ServiceNodes {
                             service.describe();
                         });
                         *shown.entry(service.clone()).or_default() += 1;
-                        node.appears = Some((service, instance));
+                        node.appears = Some(Box::new((service, instance)));
                     }
                 }
                 Err(error) => {
@@ -246,20 +256,30 @@ impl ServiceNodes {
             (true, false) => self.lists.remove(interface, Side::Provider, name),
             _ => {}
         }
-        let lost = lost_owners(before, now.as_ref().map(|(node, _)| node));
-        if let Some((node, _)) = now {
-            nodes.insert(name.to_owned(), node);
+        let address = |node: Option<&ServiceNode>| node.and_then(|node| node.address);
+        let now = now.map(|(node, _)| node);
+        let addresses = (address(before.as_ref()), address(now.as_ref()));
+        let lost = lost_owners(before, now.as_ref());
+        if let Some(node) = now {
+            nodes.insert(name.into(), node);
         }
-        lost
+        let is_news = was_empty != nodes.is_empty();
+        self.availability += u64::from(is_news);
+        ProviderChange { addresses, lost, is_news }
     }
 
     /// Takes a consumer as it was read; answers those who may have lost it.
-    pub fn consumer(&mut self, path: &str, state: Option<(&[u8], &Stat)>) -> Vec<Registrant> {
+    pub fn consumer(
+        &mut self,
+        registrants: &mut Registrants,
+        path: &str,
+        state: Option<(&[u8], &Stat)>,
+    ) -> Vec<Registrant> {
         let now = state.map(|(data, stat)| {
             let (folder, name) = path.rsplit_once('/').unwrap_or_default();
             let interface = folder.rsplit('/').nth(1).unwrap_or_default();
-            let address = read_url(interface, name).ok().map(|(plain, _, url)| offers::address(&plain, &url));
-            ServiceNode { address, ..ServiceNode::read(data, stat) }
+            let address = read_url(interface, name).ok().map(|(_, _, address)| address);
+            ServiceNode { address, ..ServiceNode::read(data, stat, registrants) }
         });
         let before = self.consumers.remove(path);
         let malformed =
@@ -276,7 +296,7 @@ impl ServiceNodes {
         }
         let lost = lost_owners(before, now.as_ref());
         if let Some(node) = now {
-            self.consumers.insert(path.to_owned(), node);
+            self.consumers.insert(path.into(), node);
         }
         lost
     }
@@ -285,17 +305,18 @@ impl ServiceNodes {
 /// Those who owned a znode and do not own what stands there now.
 fn lost_owners(before: Option<ServiceNode>, now: Option<&ServiceNode>) -> Vec<Registrant> {
     let owners = before.map(|before| before.owners).unwrap_or_default();
-    owners.into_iter().filter(|owner| now.is_none_or(|now| !now.owners.contains(owner))).collect()
+    owners.into_vec().into_iter().filter(|owner| now.is_none_or(|now| !now.owners.contains(owner))).collect()
 }
 
 fn folder(layout: &Layout, interface: &str) -> String {
     format!("{}/{interface}/providers", layout.dubbo_root)
 }
 
-/// The interface and the URL that a path spells.
-fn read_url(interface: &str, name: &str) -> Result<(String, String, ServiceUrl), String> {
+/// The interface and the URL that a path spells, and its address, see [`offers::address`].
+fn read_url(interface: &str, name: &str) -> Result<(String, String, u64), String> {
     let interface = dubbo::decode(interface).map_err(|error| error.to_string())?;
     let text = dubbo::decode(name).map_err(|error| error.to_string())?;
-    let url = ServiceUrl::parse(&text).map_err(|error| error.to_string())?;
-    Ok((interface, text, url))
+    let url = UrlView::parse(&text).map_err(|error| error.to_string())?;
+    let address = offers::address(&interface, &url);
+    Ok((interface, text, address))
 }

@@ -13,7 +13,7 @@ use super::applications::{Standing, StoredInstance};
 use super::providers::{application_instance, provider_instance};
 use super::services::ProviderInstance;
 use super::state::State;
-use crate::dubbo::{self, ServiceUrl};
+use crate::dubbo::{self, UrlView};
 use crate::model::{Microservice, Tenant, short_digest};
 use crate::zookeeper::Stat;
 
@@ -47,11 +47,14 @@ type Views = BTreeMap<(String, String), (Arc<Microservice>, Bytes)>;
 
 /// What makes a provider URL and an offer the same, as a digest: `interface` is what consumers go by, which is the name
 /// of the folder for a URL.
-pub(super) fn address(interface: &str, url: &ServiceUrl) -> u64 {
-    let key = url.entry_key();
-    let port = key.port.unwrap_or(0).to_string();
-    let parts = [interface, &key.group, &key.version, &key.protocol, &key.host, &port];
-    short_digest(parts.join("\n").as_bytes())
+pub(super) fn address(interface: &str, url: &UrlView<'_>) -> u64 {
+    let param = |key| url.param(key).unwrap_or_default();
+    address_of(interface, [param("group"), param("version"), url.service_protocol(), url.host], url.port)
+}
+
+fn address_of(interface: &str, [group, version, protocol, host]: [&str; 4], port: Option<u16>) -> u64 {
+    let port = port.unwrap_or(0).to_string();
+    short_digest([interface, group, version, protocol, host, &port].join("\n").as_bytes())
 }
 
 impl Offers {
@@ -123,7 +126,9 @@ impl State {
         // What zoogate wrote stands at the interface level in the same breath.
         let services = if stored.node.standing == Standing::Own { &[] } else { services };
         let offers = services.iter().enumerate().filter_map(|(service, info)| {
-            let address = address(&info.name, &info.url(application, instance)?);
+            let key = info.url(application, instance)?.entry_key();
+            let parts = [&key.group, &key.version, &key.protocol, &key.host];
+            let address = address_of(&info.name, parts.map(String::as_str), key.port);
             Some(Offer { address, interface: info.name.clone(), service, shown: None })
         });
         let mut offers: Vec<Offer> = offers.collect();

@@ -143,8 +143,14 @@ fn instance_id(identity: &str) -> String {
     hex_digest(identity.as_bytes())[..32].to_owned()
 }
 
+/// As much as most instances take.
+const USUAL_BYTES: usize = 1024;
+
 /// The v4 form of an instance.
 pub(super) fn to_json(instance: &Instance) -> Bytes {
+    let mut json = Vec::with_capacity(USUAL_BYTES);
     // invariant: a struct of texts, numbers and maps with text keys always has a JSON form
-    serde_json::to_vec(instance).map(Bytes::from).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut json, instance);
+    // Not as much as was reserved for it: it is kept.
+    json.into_boxed_slice().into()
 }

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ahash::HashMap;
+use ahash::{HashMap, RandomState};
 use bytes::Bytes;
 
 use super::Found;
 use super::attributes::PairsRecord;
 use super::dependencies::DependencyRecord;
+use super::instances::KeptInstance;
 use super::listing::Listing;
 use super::names::{Name, NameKey};
-use crate::model::{InstanceDocument, InstanceKey, Microservice, Registrant, Tenant};
+use crate::model::{InstanceKey, Microservice, Registrant, Tenant};
 use crate::zookeeper::Layout;
 
 /// The services of one tenant.
@@ -56,7 +57,7 @@ pub(super) struct Service {
     /// What its provider URLs say of it, when there are any.
     pub described: Option<Arc<Microservice>>,
     /// The instances registered through the v4 API, by id.
-    pub instances: BTreeMap<String, InstanceRecord>,
+    pub instances: BTreeMap<Arc<str>, KeptInstance>,
     /// Those behind provider URLs, by id.
     pub providers: BTreeMap<String, ProviderInstance>,
     /// Its tags.
@@ -65,8 +66,8 @@ pub(super) struct Service {
     pub schemas: Option<PairsRecord>,
     /// `pzxid` of the folder of its instances.
     pub folder_zxid: i64,
-    /// Ids by the endpoints of the instance.
-    pub by_endpoints: HashMap<Vec<String>, BTreeSet<String>>,
+    /// Digests of sets of endpoints, with the ids of the instances that have them.
+    by_endpoints: BTreeSet<(u64, Arc<str>)>,
     /// The answer that lists this version alone; emptied by every change.
     pub answer: OnceLock<Found>,
 }
@@ -78,20 +79,6 @@ pub struct MicroserviceRecord {
     pub microservice: Arc<Microservice>,
     /// `dataVersion` of its znode.
     pub version: i32,
-    pub(super) zxid: i64,
-}
-
-/// An instance as its znode holds it.
-#[derive(Clone, Debug)]
-pub struct InstanceRecord {
-    /// The instance, and the provider URLs that it stands as.
-    pub document: Arc<InstanceDocument>,
-    /// `dataVersion` of its znode.
-    pub version: i32,
-    /// Set when the znode no longer holds the document.
-    pub damaged: bool,
-    pub(super) json: Bytes,
-    pub(super) digest: u64,
     pub(super) zxid: i64,
 }
 
@@ -129,25 +116,27 @@ impl Service {
     }
 
     /// Takes an instance out, and out of the index.
-    pub fn remove_instance(&mut self, id: &str) -> Option<InstanceRecord> {
-        let removed = self.instances.remove(id)?;
-        let endpoints = removed.document.instance.endpoint_set();
-        if let Some(ids) = self.by_endpoints.get_mut(&endpoints) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_endpoints.remove(&endpoints);
-            }
+    pub fn remove_instance(&mut self, id: &str) -> Option<KeptInstance> {
+        let (id, removed) = self.instances.remove_entry(id)?;
+        if let Some(endpoints) = removed.endpoints {
+            self.by_endpoints.remove(&(endpoints, id));
         }
         Some(removed)
     }
 
     /// Puts an instance in, and into the index.
-    pub fn insert_instance(&mut self, id: &str, record: InstanceRecord) {
-        let endpoints = record.document.instance.endpoint_set();
-        if !endpoints.is_empty() {
-            self.by_endpoints.entry(endpoints).or_default().insert(id.to_owned());
+    pub fn insert_instance(&mut self, id: &str, instance: KeptInstance) {
+        let id: Arc<str> = id.into();
+        if let Some(endpoints) = instance.endpoints {
+            self.by_endpoints.insert((endpoints, id.clone()));
         }
-        self.instances.insert(id.to_owned(), record);
+        self.instances.insert(id, instance);
+    }
+
+    /// The ids of the instances whose set of endpoints has this digest, in their order.
+    pub fn with_endpoints(&self, digest: u64) -> impl Iterator<Item = &Arc<str>> {
+        let known = self.by_endpoints.range((digest, Arc::from(""))..);
+        known.take_while(move |(other, _)| *other == digest).map(|(_, id)| id)
     }
 
     /// Takes what its provider URLs say of it from the first of them: the same on every replica, and at no cost that
@@ -218,8 +207,11 @@ impl TenantServices {
 
     /// Changes the service `id` and keeps the indexes and answers true to it.
     pub fn change<T>(&mut self, id: &str, change: impl FnOnce(&mut Service) -> T) -> T {
-        let before = self.services.get(id).and_then(|service| service.microservice().cloned());
-        let service = self.services.entry(id.to_owned()).or_default();
+        let service = match self.services.get_mut(id) {
+            Some(service) => service,
+            None => self.services.entry(id.to_owned()).or_default(),
+        };
+        let before = service.microservice().cloned();
         let count = |service: &Service| (usize::from(service.record.is_some()), service.instances.len());
         let counted = count(service);
         let result = change(service);
@@ -270,6 +262,8 @@ fn name<'m>(microservice: &'m Microservice, name: &'m str) -> (&'m str, &'m str,
 #[derive(Default)]
 pub(super) struct Services {
     pub tenants: HashMap<Tenant, TenantServices>,
+    /// Makes the digests of endpoints; keyed, so that nobody can choose endpoints that collide.
+    pub hasher: RandomState,
 }
 
 impl Services {
@@ -278,7 +272,11 @@ impl Services {
     }
 
     pub fn change<T>(&mut self, tenant: &Tenant, id: &str, change: impl FnOnce(&mut Service) -> T) -> T {
-        self.tenants.entry(tenant.clone()).or_default().change(id, change)
+        let services = match self.tenants.get_mut(tenant) {
+            Some(services) => services,
+            None => self.tenants.entry(tenant.clone()).or_default(),
+        };
+        services.change(id, change)
     }
 
     /// The other versions of a microservice, as far as they ever had an instance.
@@ -295,8 +293,8 @@ impl Services {
 
     /// How long an instance may be silent.
     pub fn time_to_live(&self, key: &InstanceKey) -> Option<Duration> {
-        let record = self.get(&key.tenant, &key.service_id)?.instances.get(&key.instance_id)?;
-        Some(record.document.instance.time_to_live())
+        let instances = &self.get(&key.tenant, &key.service_id)?.instances;
+        Some(instances.get(key.instance_id.as_str())?.time_to_live)
     }
 
     /// Every instance registered through the v4 API.
@@ -306,7 +304,7 @@ impl Services {
                 service.instances.keys().map(move |instance_id| InstanceKey {
                     tenant: tenant.clone(),
                     service_id: service_id.clone(),
-                    instance_id: instance_id.clone(),
+                    instance_id: instance_id.to_string(),
                 })
             })
         })
@@ -330,6 +328,6 @@ impl Services {
                 }
             }
         }
-        paths.extend(self.instance_keys().map(|key| layout.document(&Registrant::Instance(key))));
+        paths.extend(self.instance_keys().map(|key| layout.document(&Registrant::from(key))));
     }
 }

@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use super::applications::Applications;
 use super::attributes::Attribute;
+use super::instances::{InstanceRecord, KeptInstance};
 use super::leases::Leases;
 use super::listeners::{Listeners, News};
 use super::nodes::ServiceNodes;
 use super::offers::Offers;
-use super::providers::to_json;
-use super::services::{InstanceRecord, MicroserviceRecord, Services};
+use super::registrants::Registrants;
+use super::services::{MicroserviceRecord, Services};
 use super::snapshots::{SnapshotRecord, Snapshots};
 use super::watch::{Change, Watchers};
-use crate::model::{
-    InstanceDocument, InstanceKey, Microservice, Registrant, ReplicaId, SidecarId, Tenant, short_digest,
-};
+use crate::model::{InstanceKey, Microservice, Registrant, ReplicaId, SidecarId, Tenant};
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Node, Place, Stat};
 
@@ -41,6 +40,8 @@ pub(super) struct State {
     pub snapshots: Snapshots,
     pub nodes: ServiceNodes,
     pub leases: Leases,
+    /// Those that own znodes or have leases.
+    pub registrants: Registrants,
     pub applications: Applications,
     pub offers: Offers,
     /// The paths of what is others' by its place.
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub unreadable: HashMap<String, i32>,
     /// The highest zxid that was seen.
     pub zxid: i64,
+    /// Whether no znode has been taken yet.
+    pub is_new: bool,
 }
 
 impl State {
@@ -75,28 +78,31 @@ impl State {
             }
             Place::Provider { interface, name } => {
                 let before = self.shown(&interface, &name);
-                let address = self.nodes.address(&interface, &name);
-                let was_provided = self.nodes.has_provider_at(&interface);
-                let lost = self.nodes.provider(&mut self.services, metrics, &interface, &name, state);
+                let change = self.nodes.provider(
+                    &mut self.services,
+                    &mut self.registrants,
+                    metrics,
+                    (&interface, &name),
+                    state,
+                );
                 let after = self.shown(&interface, &name);
-                if was_provided != self.nodes.has_provider_at(&interface) {
-                    self.nodes.availability += 1;
-                    let changed = interface.clone();
-                    self.note_news(|| News::Interface(changed));
+                if change.is_news {
+                    self.note_news(|| News::Interface(interface));
                 }
+                let (address, now) = change.addresses;
                 // What takes its place is shown before it goes, and hidden after it came.
                 if state.is_none() {
                     address.into_iter().for_each(|address| self.reconsider(address));
                     self.note_provider(before, after);
                 } else {
                     self.note_provider(before, after);
-                    let now = self.nodes.address(&interface, &name).filter(|_| address.is_none());
+                    let now = now.filter(|_| address.is_none());
                     now.into_iter().for_each(|address| self.reconsider(address));
                 }
-                self.losses.extend(lost.into_iter().map(Loss::Registration));
+                self.losses.extend(change.lost.into_iter().map(Loss::Registration));
             }
             Place::Consumer => {
-                let lost = self.nodes.consumer(&node.path, state);
+                let lost = self.nodes.consumer(&mut self.registrants, &node.path, state);
                 self.losses.extend(lost.into_iter().map(Loss::Registration));
             }
             Place::Snapshot(id) => {
@@ -130,22 +136,23 @@ impl State {
                 self.services.change(&tenant, &id, |service| service.folder_zxid = zxid);
             }
             Place::Instance(key) => {
-                self.instance(metrics, key.clone(), state);
-                let service = self.services.get(&key.tenant, &key.service_id);
-                let known = service.is_some_and(|service| service.instances.contains_key(&key.instance_id));
+                let known = self.instance(metrics, &key, state);
                 self.note_unreadable(&node.path, state, known);
-                let time_to_live = self.services.time_to_live(&key);
-                self.leases.set_time_to_live(&Registrant::Instance(key), time_to_live);
             }
             Place::Lease(registrant) => {
-                let time_to_live = self.time_to_live(&registrant);
+                let registrant = self.registrants.shared(registrant);
+                let time_to_live = self.services.time_to_live_of(&registrant);
                 if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid), time_to_live) {
                     self.losses.push(Loss::Registration(registrant));
                 }
             }
             Place::Mark(registrant, replica) => {
-                let time_to_live = self.time_to_live(&registrant);
-                self.leases.mark(registrant, replica, state.is_some(), time_to_live);
+                let new = |registrant| {
+                    let registrant = self.registrants.shared(registrant);
+                    let time_to_live = self.services.time_to_live_of(&registrant);
+                    (registrant, time_to_live)
+                };
+                self.leases.mark(registrant, replica, state.is_some(), new);
             }
             Place::Replica(replica) => {
                 if self.leases.replica(&replica, state.map(|(data, _)| data)) {
@@ -239,47 +246,40 @@ impl State {
         self.losses.extend(before.map(|before| Loss::Microservice(tenant.clone(), id.to_owned(), before)));
     }
 
-    fn instance(&mut self, metrics: &Metrics, key: InstanceKey, state: Option<(&[u8], &Stat)>) {
-        let shown = |services: &Services| {
-            Some(services.get(&key.tenant, &key.service_id)?.instances.get(&key.instance_id)?.json.clone())
-        };
-        let shown_before = shown(&self.services);
-        let read = |data: &[u8]| {
-            let document: InstanceDocument =
-                serde_json::from_slice(data).map_err(|error| error.to_string())?;
-            let instance = &document.instance;
-            let same = instance.instance_id == key.instance_id && instance.service_id == key.service_id;
-            if same { Ok(document) } else { Err("it is the document of another instance".to_owned()) }
-        };
-        let parsed = state.map(|(data, stat)| (read(data), stat));
-        let loss = self.services.change(&key.tenant, &key.service_id, |service| {
+    /// Takes an instance as it was read, and answers whether it is known.
+    fn instance(&mut self, metrics: &Metrics, key: &Arc<InstanceKey>, state: Option<(&[u8], &Stat)>) -> bool {
+        let hasher = &self.services.hasher;
+        let read = state.map(|(data, stat)| (KeptInstance::read(key, data, stat, hasher), stat));
+        let (before, after) = self.services.change(&key.tenant, &key.service_id, |service| {
             let before = service.remove_instance(&key.instance_id);
-            let record = match (parsed, before) {
-                (None, before) => return before,
-                (Some((Ok(document), stat)), _) => instance_record(document, stat),
+            let after = match (read, &before) {
+                (None, _) => None,
+                (Some((Ok(stored), _)), _) => Some(stored),
                 (Some((Err(error), stat)), before) => {
                     unreadable(metrics, false, "instance", &key.service_id, &key.instance_id, &error);
-                    InstanceRecord { version: stat.version, damaged: true, ..before? }
+                    before.clone().map(|before| before.damaged(stat.version))
                 }
             };
-            service.insert_instance(&key.instance_id, record.clone());
-            record.damaged.then_some(record)
+            if let Some(after) = &after {
+                service.insert_instance(&key.instance_id, after.clone());
+            }
+            (before, after)
         });
-        let shown_after = shown(&self.services);
-        self.note_instance(&key, shown_before, shown_after);
-        self.losses.extend(loss.map(|loss| Loss::Instance(key, Box::new(loss))));
-    }
-}
-
-fn instance_record(document: InstanceDocument, stat: &Stat) -> InstanceRecord {
-    let json = to_json(&document.instance);
-    InstanceRecord {
-        digest: short_digest(&json),
-        json,
-        document: Arc::new(document),
-        version: stat.version,
-        damaged: false,
-        zxid: stat.mzxid,
+        let json = KeptInstance::json;
+        self.note_instance(key, before.as_ref().map(json), after.as_ref().map(json));
+        let time_to_live =
+            |instance: &Option<KeptInstance>| instance.as_ref().map(|instance| instance.time_to_live);
+        if time_to_live(&before) != time_to_live(&after) {
+            self.leases.set_time_to_live(&Registrant::Instance(key.clone()), time_to_live(&after));
+        }
+        let is_known = after.is_some();
+        let lost = match after {
+            Some(after) => Some(after).filter(KeptInstance::is_damaged),
+            None => before,
+        };
+        let loss = lost.map(|lost| Loss::Instance(InstanceKey::clone(key), Box::new(lost.record())));
+        self.losses.extend(loss);
+        is_known
     }
 }
 

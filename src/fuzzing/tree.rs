@@ -118,7 +118,7 @@ pub fn candidates() -> Vec<Candidate> {
         .collect();
     let instance_key =
         InstanceKey { tenant: tenant.clone(), service_id: "cart".into(), instance_id: "cart-1".into() };
-    let instance = Registrant::Instance(instance_key);
+    let instance = Registrant::from(instance_key);
     let owners = |registrants: &[&Registrant]| {
         let names: Vec<String> =
             registrants.iter().map(|registrant| Layout::owner_text(registrant)).collect();
@@ -195,7 +195,7 @@ pub fn candidates() -> Vec<Candidate> {
         app_id: "shop".into(),
         service_name: "demo.Echo".into(),
     };
-    let dependency = Registrant::Dependency(DependencyKey { consumer_id: "cart".into(), provider: used });
+    let dependency = Registrant::from(DependencyKey { consumer_id: "cart".into(), provider: used });
     let data = json!({"consumer": "cart", "appId": "shop", "serviceName": "demo.Echo", "timestamp": "1"});
     all.push(Candidate::new(layout.document(&dependency), vec![data.to_string()]).or("{}"));
     for replica in ["aaaa", "bbbb"] {

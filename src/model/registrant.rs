@@ -1,6 +1,7 @@
 //! Who keeps a registration alive: the identities of sidecars, instances, tenants and replicas.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,10 +43,10 @@ impl fmt::Display for Tenant {
     }
 }
 
-/// The identity of a sidecar: header `X-Registrant-Id`, or `<application>@<host>`.
+/// The identity of a sidecar: header `X-Registrant-Id`, or `<application>@<host>`. Copies share their text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SidecarId(String);
+pub struct SidecarId(Arc<str>);
 
 impl SidecarId {
     /// Longest accepted identity, in bytes: it is a znode name, and part of every provider's data.
@@ -66,7 +67,7 @@ impl SidecarId {
         if id.chars().any(char::is_control) || id.trim() != id {
             return Err("must not hold control characters or white space at its ends".into());
         }
-        Ok(Self(id.to_owned()))
+        Ok(Self(id.into()))
     }
 
     /// The identity as text.
@@ -98,19 +99,25 @@ impl fmt::Display for InstanceKey {
     }
 }
 
-/// The name of one running gateway for the length of one ZooKeeper session; never used again after it.
+/// The name of one running gateway for the length of one ZooKeeper session; never used again after it. Copies share
+/// their text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ReplicaId(String);
+pub struct ReplicaId(Arc<str>);
 
 impl ReplicaId {
     /// Takes the name as it stands in a znode path.
-    pub fn new(name: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether there is another copy of it.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 }
 
@@ -137,14 +144,40 @@ impl fmt::Display for DependencyKey {
 }
 
 /// Whoever owns znodes in Dubbo's tree. All but dependencies keep their registration alive by repeating themselves.
+///
+/// Copies share what they name: there is one at each of their znodes, and in every table of those who are heard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Registrant {
     /// A sidecar, by its snapshots.
     Sidecar(SidecarId),
     /// A ServiceComb instance, by its heartbeats.
-    Instance(InstanceKey),
+    Instance(Arc<InstanceKey>),
     /// The dependency of a ServiceComb consumer. It has no lease: it lasts as long as the consumer's microservice.
-    Dependency(DependencyKey),
+    Dependency(Arc<DependencyKey>),
+}
+
+impl Registrant {
+    /// Whether there is another copy of it.
+    pub fn is_shared(&self) -> bool {
+        let copies = match self {
+            Self::Sidecar(id) => Arc::strong_count(&id.0),
+            Self::Instance(key) => Arc::strong_count(key),
+            Self::Dependency(key) => Arc::strong_count(key),
+        };
+        copies > 1
+    }
+}
+
+impl From<InstanceKey> for Registrant {
+    fn from(key: InstanceKey) -> Self {
+        Self::Instance(Arc::new(key))
+    }
+}
+
+impl From<DependencyKey> for Registrant {
+    fn from(key: DependencyKey) -> Self {
+        Self::Dependency(Arc::new(key))
+    }
 }
 
 impl fmt::Display for Registrant {

@@ -171,7 +171,7 @@ impl Registry {
             Some(record) => plan.document.set(path, to_json(&document), record.version),
         }
         let before = record.map(|record| consumer_entries(&record.document)).unwrap_or_default();
-        let owner = Registrant::Dependency(key.clone());
+        let owner = Registrant::from(key.clone());
         let after = consumer_entries(&document);
         plan_entries(&self.catalog, &self.zookeeper.layout, &owner, &before, &after, plan)
     }
@@ -183,7 +183,7 @@ impl Registry {
         plan: &mut Plan,
     ) -> Result<(), RegistryError> {
         plan.document.delete(self.zookeeper.layout.dependency(key), record.version);
-        let owner = Registrant::Dependency(key.clone());
+        let owner = Registrant::from(key.clone());
         let before = consumer_entries(&record.document);
         plan_entries(&self.catalog, &self.zookeeper.layout, &owner, &before, &SnapshotPart::default(), plan)
     }

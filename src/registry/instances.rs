@@ -44,7 +44,7 @@ impl Registry {
             service_id: service_id.to_owned(),
             instance_id: instance_id.clone(),
         };
-        let registrant = Registrant::Instance(key.clone());
+        let registrant = Registrant::from(key.clone());
         if self.catalog.instance_record(&key).is_some() {
             // A sign of life also when it has to be refused.
             self.hearing.touch(&registrant);
@@ -72,7 +72,7 @@ impl Registry {
             let mut plan = Plan::default();
             // The microservice must not be deleted at the same moment.
             plan.document.check(layout.microservice(tenant, service_id), -1);
-            let unchanged = record.as_ref().filter(|record| *record.document == document && !record.damaged);
+            let unchanged = record.as_ref().filter(|record| record.document == document && !record.damaged);
             match unchanged {
                 Some(record) => plan.document.check(layout.document(&registrant), record.version),
                 None => self.plan_document(&registrant, record.as_ref(), &document, &mut plan)?,
@@ -92,7 +92,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NoSuchInstance`] and those of every change.
     pub async fn unregister_instance(&self, key: &InstanceKey) -> Result<(), RegistryError> {
-        let registrant = Registrant::Instance(key.clone());
+        let registrant = Registrant::from(key.clone());
         let mut done = false;
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
@@ -122,7 +122,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NoSuchInstance`], and [`RegistryError::NotConnected`] when another replica should be asked.
     pub async fn heartbeat(&self, key: &InstanceKey) -> Result<(), RegistryError> {
-        let registrant = Registrant::Instance(key.clone());
+        let registrant = Registrant::from(key.clone());
         if let Some(time_to_live) = self.catalog.time_to_live(key) {
             let ear = self.hearing.touch(&registrant);
             let replica = self.zookeeper.present_replica();
@@ -193,7 +193,7 @@ impl Registry {
         key: &InstanceKey,
         change: impl Fn(&mut Instance),
     ) -> Result<(), RegistryError> {
-        let registrant = Registrant::Instance(key.clone());
+        let registrant = Registrant::from(key.clone());
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;

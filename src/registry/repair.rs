@@ -68,7 +68,7 @@ impl Registry {
             match &loss {
                 Loss::Registration(registrant) => drop(registrations.insert(registrant.clone())),
                 Loss::Snapshot(id, _) => drop(registrations.insert(Registrant::Sidecar(id.clone()))),
-                Loss::Instance(key, _) => drop(registrations.insert(Registrant::Instance(key.clone()))),
+                Loss::Instance(key, _) => drop(registrations.insert(Registrant::from(key.clone()))),
                 Loss::Microservice(..) | Loss::Replica(_) => {}
             }
             match loss {
@@ -116,8 +116,8 @@ impl Registry {
 
     async fn verify_everything(&self) -> Vec<Loss> {
         let sidecars = self.catalog.sidecars().into_iter().map(Registrant::Sidecar);
-        let instances = self.catalog.instance_keys().into_iter().map(Registrant::Instance);
-        let dependencies = self.catalog.dependency_keys().into_iter().map(Registrant::Dependency);
+        let instances = self.catalog.instance_keys().into_iter().map(Registrant::from);
+        let dependencies = self.catalog.dependency_keys().into_iter().map(Registrant::from);
         let mut failed = Vec::new();
         // First, since without it the others take this replica for dead.
         if let Some(replica) = self.zookeeper.replica()

@@ -75,7 +75,7 @@ impl Registry {
         key: &InstanceKey,
         lost: &InstanceRecord,
     ) -> Result<(), RegistryError> {
-        let registrant = Registrant::Instance(key.clone());
+        let registrant = Registrant::from(key.clone());
         let ear = self.hearing.ear(&registrant);
         let _change = ear.change.lock().await;
         let mut restored = false;
@@ -93,8 +93,8 @@ impl Registry {
             let mut plan = Plan::default();
             plan.document.check(layout.lease(&registrant), -1);
             match &record {
-                Some(record) => plan.document.set(path, to_json(lost.document.as_ref()), record.version),
-                None => plan.document.create(path, to_json(lost.document.as_ref())),
+                Some(record) => plan.document.set(path, to_json(&lost.document), record.version),
+                None => plan.document.create(path, to_json(&lost.document)),
             }
             Ok(Some(plan))
         })
@@ -129,7 +129,7 @@ impl Registry {
                     let instance = self.catalog.instance_ids(tenant, id).into_iter().next();
                     let Some(instance_id) = instance else { return Ok(None) };
                     let key = InstanceKey { tenant: tenant.clone(), service_id: id.to_owned(), instance_id };
-                    plan.document.check(layout.document(&Registrant::Instance(key)), -1);
+                    plan.document.check(layout.document(&Registrant::from(key)), -1);
                     plan.document.create(path, to_json(lost.microservice.as_ref()));
                 }
             }

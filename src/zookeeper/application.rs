@@ -1,6 +1,7 @@
 //! Where the application level of Dubbo 3 stands, and what else others put beside the interfaces.
 
 use super::layout::{Layout, Place, below, dubbo_place};
+use super::parts::Parts;
 
 /// What a path of the application level means. Names stand as the path spells them, which is as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,26 +114,25 @@ impl Layout {
     /// What a path means that is not of the gateway's own tree.
     pub(super) fn place_of_others(&self, path: &str) -> Place {
         if let Some(rest) = below(path, &self.dubbo_root) {
-            let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+            let Some(parts) = Parts::of(rest) else { return Place::Other };
+            let parts = parts.as_slice();
             let is_shared = self.services_root == self.dubbo_root;
-            return match dubbo_place(&parts) {
+            return match dubbo_place(parts) {
                 // Applications stand among the interfaces when Dubbo's registry has a group of its own.
-                Place::Folder if is_shared && parts.len() < 2 => match parts[..] {
+                Place::Folder if is_shared && parts.len() < 2 => match parts {
                     ["config" | "metadata" | "mapping"] => Place::Folder,
-                    _ => services_place(&parts),
+                    _ => services_place(parts),
                 },
                 Place::Application(ApplicationPlace::Metadata(key))
                     if is_shared && key.home == MetadataHome::Application && key.revision.contains(':') =>
                 {
-                    services_place(&parts)
+                    services_place(parts)
                 }
                 place => place,
             };
         }
         match below(path, &self.services_root).filter(|_| self.reads_applications()) {
-            Some(rest) => {
-                services_place(&rest.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>())
-            }
+            Some(rest) => Parts::of(rest).map_or(Place::Other, |parts| services_place(parts.as_slice())),
             None => Place::Other,
         }
     }

@@ -66,6 +66,8 @@ pub trait Sink: Send + Sync + 'static {
     fn apply(&self, nodes: Vec<Node>) -> Vec<String>;
     /// Takes that children of these folders were created or deleted by the transaction `zxid`.
     fn touch(&self, folders: Vec<String>, zxid: i64);
+    /// Whether it has never been told of anything.
+    fn is_new(&self) -> bool;
     /// Every path that it believes to exist; what a full reading did not meet is then taken away.
     fn known_paths(&self) -> Vec<String>;
     /// Whether it is being kept up to date from now on.

@@ -3,9 +3,12 @@
 //! ZooKeeper has no paging and Java tools refuse listings over 1 MiB, so what grows with the number of sidecars is
 //! spread over 256 shards: 100,000 sidecars make folders of about 400 names.
 
+use std::sync::Arc;
+
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::application::{ApplicationPlace, Foreign, beside_interfaces};
+use super::parts::Parts;
 use crate::model::{
     DependencyKey, InstanceKey, Registrant, ReplicaId, ServiceKey, SidecarId, Tenant, short_digest,
 };
@@ -56,11 +59,11 @@ pub enum Place {
     /// The summaries of a microservice's schemas, whose texts stand below.
     Schemas(Tenant, String),
     /// That a consumer uses a service.
-    Dependency(DependencyKey),
+    Dependency(Arc<DependencyKey>),
     /// The folder of a microservice's instances; its `pzxid` tells when they last changed.
     InstanceFolder(Tenant, String),
     /// An instance.
-    Instance(InstanceKey),
+    Instance(Arc<InstanceKey>),
     /// The lease of a registrant.
     Lease(Registrant),
     /// The mark of a replica that hears a registrant.
@@ -200,7 +203,7 @@ impl Layout {
 
     /// That a consumer uses a service.
     pub fn dependency(&self, key: &DependencyKey) -> String {
-        self.document(&Registrant::Dependency(key.clone()))
+        self.document(&Registrant::from(key.clone()))
     }
 
     /// The folder of a microservice's instances.
@@ -232,7 +235,7 @@ impl Layout {
     /// What `path` means.
     pub fn place(&self, path: &str) -> Place {
         if let Some(rest) = below(path, &self.registry_root) {
-            return own_place(&rest.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>());
+            return Parts::of(rest).and_then(|parts| own_place(parts.as_slice())).unwrap_or(Place::Other);
         }
         self.place_of_others(path)
     }
@@ -246,7 +249,8 @@ impl Layout {
 
 /// Reads what [`Layout::owner_text`] wrote.
 pub fn parse_owner(text: &str) -> Option<Registrant> {
-    match own_place(&text.split('/').collect::<Vec<_>>()) {
+    let parts = Parts::of(text).filter(|_| !text.split('/').any(str::is_empty))?;
+    match own_place(parts.as_slice())? {
         Place::Snapshot(id) => Some(Registrant::Sidecar(id)),
         Place::Instance(key) => Some(Registrant::Instance(key)),
         Place::Dependency(key) => Some(Registrant::Dependency(key)),
@@ -278,11 +282,7 @@ pub(super) fn dubbo_place(parts: &[&str]) -> Place {
     }
 }
 
-fn own_place(parts: &[&str]) -> Place {
-    own_place_checked(parts).unwrap_or(Place::Other)
-}
-
-fn own_place_checked(parts: &[&str]) -> Option<Place> {
+fn own_place(parts: &[&str]) -> Option<Place> {
     Some(match parts {
         [] | ["snapshots"] | ["snapshots", _] | ["replicas"] | ["leases"] => Place::Folder,
         ["snapshots", _, id] => Place::Snapshot(sidecar(id)?),
@@ -332,21 +332,21 @@ fn tenant(domain: &str, project: &str) -> Option<Tenant> {
     Some(Tenant::new(plain(domain)?, plain(project)?))
 }
 
-fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<InstanceKey> {
-    Some(InstanceKey {
+fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<Arc<InstanceKey>> {
+    Some(Arc::new(InstanceKey {
         tenant: tenant(domain, project)?,
         service_id: plain(service)?,
         instance_id: plain(id)?,
-    })
+    }))
 }
 
-fn dependency(tenant: Tenant, consumer: &str, name: &str) -> Option<DependencyKey> {
+fn dependency(tenant: Tenant, consumer: &str, name: &str) -> Option<Arc<DependencyKey>> {
     let mut parts = name.split('|').map(plain);
     let mut next = || parts.next().flatten();
     let (environment, app_id, service_name) = (next()?, next()?, next()?);
     let provider = ServiceKey { tenant, environment, app_id, service_name };
     parts.next().is_none().then_some(())?;
-    Some(DependencyKey { consumer_id: plain(consumer)?, provider })
+    Some(Arc::new(DependencyKey { consumer_id: plain(consumer)?, provider }))
 }
 
 fn tail(registrant: &Registrant) -> String {
@@ -361,7 +361,8 @@ fn tail(registrant: &Registrant) -> String {
             segment(&key.service_id),
             segment(&key.instance_id)
         ),
-        Registrant::Dependency(DependencyKey { consumer_id, provider }) => {
+        Registrant::Dependency(key) => {
+            let DependencyKey { consumer_id, provider } = &**key;
             let part = |text: &str| utf8_percent_encode(text, ESCAPED_PART).to_string();
             format!(
                 "dependencies/{}/{}/{}|{}|{}",
@@ -388,6 +389,9 @@ fn segment(text: &str) -> String {
 }
 
 fn plain(segment: &str) -> Option<String> {
+    if !segment.contains('%') {
+        return Some(segment.to_owned());
+    }
     percent_decode_str(segment).decode_utf8().ok().map(|text| text.into_owned())
 }
 

@@ -15,14 +15,14 @@ fn registrants() -> Vec<Registrant> {
     let odd = ["shop@10.0.0.7", "..", ".", "a/b", "100%", "gr\u{f6}\u{df}e", "a b"];
     let sidecars = odd.iter().map(|id| Registrant::Sidecar(SidecarId::parse(id).unwrap()));
     let instances = odd.iter().map(|id| {
-        Registrant::Instance(InstanceKey {
+        Registrant::from(InstanceKey {
             tenant: Tenant::new("default", *id),
             service_id: (*id).into(),
             instance_id: (*id).into(),
         })
     });
     let dependencies = odd.iter().map(|text| {
-        Registrant::Dependency(DependencyKey {
+        Registrant::from(DependencyKey {
             consumer_id: (*text).into(),
             provider: ServiceKey {
                 tenant: Tenant::default(),

@@ -49,12 +49,12 @@ async fn load(
     layout: &Layout,
     sender: &mpsc::Sender<Loaded>,
 ) -> Result<(), Error> {
-    let mut wanted = vec![(layout.registry_root.clone(), true)];
+    let mut wanted = vec![Wanted::new(layout.registry_root.clone(), What::Children)];
     if layout.services_root != layout.dubbo_root {
-        wanted.push((layout.dubbo_root.clone(), true));
+        wanted.push(Wanted::new(layout.dubbo_root.clone(), What::Children));
     }
     if layout.reads_applications() {
-        wanted.push((layout.services_root.clone(), false));
+        wanted.push(Wanted::new(layout.services_root.clone(), What::DataFirst));
     }
     let mut requests = FuturesUnordered::new();
     loop {
@@ -62,22 +62,26 @@ async fn load(
             let batch = wanted.split_off(wanted.len().saturating_sub(BATCH));
             let connection = connection.clone();
             requests.push(async move {
-                let reads = connection.read(&batch).await;
-                (batch, reads)
+                let (paths, whats): (Vec<_>, Vec<_>) =
+                    batch.into_iter().map(|Wanted { path, what }| ((path, what.is_list()), what)).unzip();
+                let reads = connection.read(&paths).await;
+                (paths, whats, reads)
             });
         }
-        let Some((batch, reads)) = requests.next().await else { return Ok(()) };
-        let mut nodes = Vec::new();
-        for ((path, _), read) in batch.into_iter().zip(reads?) {
+        let Some((paths, whats, reads)) = requests.next().await else { return Ok(()) };
+        let mut nodes = Vec::with_capacity(paths.len());
+        for (((path, _), what), read) in paths.into_iter().zip(whats).zip(reads?) {
             match read {
                 Read::Children(names) => {
+                    let folder = layout.place(&path);
                     for name in names {
-                        take_child(layout, format!("{path}/{name}"), &mut wanted, &mut nodes);
+                        take_child(layout, &folder, [&path, "/", &name].concat(), &mut wanted, &mut nodes);
                     }
                 }
                 Read::Data(data, stat) => {
-                    if stat.children > 0 && layout.place(&path).has_children() {
-                        wanted.push((path.clone(), true));
+                    let is_folder = what == What::DataFirst && stat.children > 0;
+                    if is_folder && layout.place(&path).has_children() {
+                        wanted.push(Wanted::new(path.clone(), What::Children));
                     }
                     nodes.push(Node { path, state: Some((data, stat)) });
                 }
@@ -91,16 +95,68 @@ async fn load(
     }
 }
 
-fn take_child(layout: &Layout, path: String, wanted: &mut Vec<(String, bool)>, nodes: &mut Vec<Node>) {
-    match layout.place(&path) {
+/// Something to read.
+struct Wanted {
+    path: String,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// The names of its children.
+    Children,
+    /// Its data, and then the names of its children if it has any that can be of interest.
+    DataFirst,
+    /// Its data alone.
+    Data,
+}
+
+impl What {
+    fn is_list(self) -> bool {
+        self == Self::Children
+    }
+}
+
+impl Wanted {
+    fn new(path: String, what: What) -> Self {
+        Self { path, what }
+    }
+}
+
+fn take_child(
+    layout: &Layout,
+    folder: &Place,
+    path: String,
+    wanted: &mut Vec<Wanted>,
+    nodes: &mut Vec<Node>,
+) {
+    // Where nearly all znodes stand, their folder tells what they are.
+    let place = match folder {
+        Place::ProviderFolder { .. } | Place::InstanceFolder(..) => {
+            return wanted.push(Wanted::new(path, What::Data));
+        }
+        Place::Lease(_) => return nodes.push(listed(path)),
+        _ => layout.place(&path),
+    };
+    match place {
         Place::Other => {}
-        Place::Folder => wanted.push((path, true)),
+        Place::Folder => wanted.push(Wanted::new(path, What::Children)),
+        Place::Lease(_) => {
+            // As a rule it has a mark, so both are asked for at once.
+            wanted.push(Wanted::new(path.clone(), What::Data));
+            wanted.push(Wanted::new(path, What::Children));
+        }
         place if place.is_listed() => {
             if place.has_children() {
-                wanted.push((path.clone(), true));
+                wanted.push(Wanted::new(path.clone(), What::Children));
             }
-            nodes.push(Node { path, state: Some((Vec::new(), Stat::default())) });
+            nodes.push(listed(path));
         }
-        _ => wanted.push((path, false)),
+        _ => wanted.push(Wanted::new(path, What::DataFirst)),
     }
+}
+
+/// A znode of which only is noted that it exists.
+fn listed(path: String) -> Node {
+    Node { path, state: Some((Vec::new(), Stat::default())) }
 }

@@ -11,6 +11,7 @@ mod interface_folders;
 mod layout;
 mod load;
 mod options;
+mod parts;
 mod session;
 mod shared;
 mod transaction;

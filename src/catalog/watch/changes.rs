@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::super::Catalog;
+use super::super::instances::KeptInstance;
 use super::super::names::NameKey;
 use super::super::services::name_key;
 use super::super::state::State;
@@ -73,8 +74,8 @@ impl State {
     pub(in crate::catalog) fn note_instance(
         &mut self,
         key: &InstanceKey,
-        before: Option<Bytes>,
-        after: Option<Bytes>,
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
     ) {
         if before == after {
             return;
@@ -89,7 +90,7 @@ impl State {
         // Without its microservice it is not shown, and was told of when that changed.
         let service = self.services.get(&key.tenant, &key.service_id);
         let Some(microservice) = service.and_then(|service| service.microservice().cloned()) else { return };
-        self.note(&key.tenant, &microservice, action, &json);
+        self.note(&key.tenant, &microservice, action, json);
     }
 
     /// Notes that the registered instances of a microservice appear or vanish with it.
@@ -108,14 +109,13 @@ impl State {
             (Some(before), None) => (Action::Delete, before),
             _ => return,
         };
-        let instances: Vec<Bytes> =
-            service.instances.values().map(|instance| instance.json.clone()).collect();
-        for json in instances {
-            self.note(tenant, &microservice, action, &json);
+        let instances: Vec<KeptInstance> = service.instances.values().cloned().collect();
+        for instance in instances {
+            self.note(tenant, &microservice, action, instance.json());
         }
     }
 
-    fn note(&mut self, tenant: &Tenant, microservice: &Microservice, action: Action, json: &Bytes) {
+    fn note(&mut self, tenant: &Tenant, microservice: &Microservice, action: Action, json: &[u8]) {
         if self.watchers.count() == 0 {
             return;
         }

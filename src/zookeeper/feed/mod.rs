@@ -70,7 +70,8 @@ struct Feed<'f> {
     sync: Option<BoxFuture<'static, bool>>,
     after_load: Vec<Waiter>,
     touched: HashSet<String>,
-    met: HashSet<String>,
+    /// What it has met; `None` when the catalog knew of nothing before, so that it can know of nothing that has gone.
+    met: Option<HashSet<String>>,
     /// What the catalog wants to be read besides, and whether a full reading is done but for that.
     wanted: HashSet<String>,
     ending: bool,
@@ -106,7 +107,7 @@ pub(super) async fn follow(
         sync: None,
         after_load: Vec::new(),
         touched: HashSet::new(),
-        met: HashSet::new(),
+        met: None,
         wanted: HashSet::new(),
         ending: false,
     };
@@ -229,7 +230,7 @@ impl Feed<'_> {
 
     fn begin_load(&mut self) {
         self.touched.clear();
-        self.met.clear();
+        self.met = (!self.sink.is_new()).then(HashSet::new);
         self.wanted.clear();
         self.ending = false;
         self.must_load = false;
@@ -237,7 +238,9 @@ impl Feed<'_> {
     }
 
     fn on_loaded(&mut self, nodes: Vec<Node>) {
-        self.met.extend(nodes.iter().map(|node| node.path.clone()));
+        if let Some(met) = &mut self.met {
+            met.extend(nodes.iter().map(|node| node.path.clone()));
+        }
         let untouched = nodes.into_iter().filter(|node| !self.touched.contains(&node.path)).collect();
         self.apply(untouched);
     }
@@ -251,15 +254,17 @@ impl Feed<'_> {
 
     fn end_load(&mut self) {
         self.load = None;
-        let gone = |path: &String| !self.met.contains(path) && !self.touched.contains(path);
-        let gone = self.sink.known_paths().into_iter().filter(gone);
-        for path in gone.collect::<Vec<_>>() {
+        let met = self.met.take();
+        let gone = met.into_iter().flat_map(|met| {
+            let is_gone = move |path: &String| !met.contains(path);
+            self.sink.known_paths().into_iter().filter(is_gone)
+        });
+        for path in gone.filter(|path| !self.touched.contains(path)).collect::<Vec<_>>() {
             // In its turn: what has come in its place may have been noticed already and not been read yet.
             self.dirty.mark(path.clone());
             self.wanted.insert(path);
         }
         self.touched = HashSet::new();
-        self.met = HashSet::new();
         self.ending = true;
         for waiter in std::mem::take(&mut self.after_load) {
             self.wait_for_everything(&waiter);
