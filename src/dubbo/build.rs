@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ServiceUrl, Side};
+use super::Side;
+use super::url::{write_address, write_parameter};
 use crate::model::{Consumer, Provider};
 
 /// Application of an entry that names none. Routers of Dubbo 3 log an error for every URL without one.
@@ -21,6 +22,9 @@ const NO_REVISION: &str = "0.0.0";
 /// What stands for an unknown set of methods, as in Dubbo itself: some readers fail on a URL without methods.
 const ANY_METHOD: &str = "*";
 
+/// Nearly every URL is shorter.
+const USUAL_BYTES: usize = 320;
+
 /// What the URL says of the methods of an entry.
 pub fn methods_text(methods: &[String]) -> String {
     if methods.is_empty() { ANY_METHOD.to_owned() } else { methods.join(",") }
@@ -30,33 +34,29 @@ pub fn methods_text(methods: &[String]) -> String {
 /// provider's parameters bring their own. Deterministic: the same provider at the same time gives the same text.
 pub fn provider_url(provider: &Provider, timestamp_ms: i64) -> String {
     let version = provider.params.get("version").map(String::as_str).filter(|version| !version.is_empty());
+    let timestamp = timestamp_ms.to_string();
     // A JavaScript reader loses the first parameter: `anyhost` sorts first and nobody needs it.
     let defaults = [
         ("anyhost", "true"),
         ("application", DEFAULT_APPLICATION),
         ("dubbo", DUBBO_VERSION),
         ("revision", version.unwrap_or(NO_REVISION)),
-        ("timestamp", &timestamp_ms.to_string()),
+        ("timestamp", &timestamp),
     ];
     let methods = methods_text(&provider.methods);
     let fixed = [("interface", provider.interface.as_str()), ("methods", &methods), ("side", "provider")];
-    ServiceUrl {
-        protocol: provider.protocol.clone(),
-        host: provider.host.clone(),
-        port: Some(provider.port),
-        path: provider.interface.clone(),
-        params: merge(&defaults, &provider.params, &fixed),
-    }
-    .to_string()
+    let Provider { protocol, host, port, interface, .. } = provider;
+    write(protocol, host, Some(*port), interface, &defaults, &provider.params, &fixed)
 }
 
 /// The whole URL of a consumer, likewise.
 pub fn consumer_url(consumer: &Consumer, timestamp_ms: i64) -> String {
+    let timestamp = timestamp_ms.to_string();
     let defaults = [
         ("application", DEFAULT_APPLICATION),
         ("check", "false"),
         ("dubbo", DUBBO_VERSION),
-        ("timestamp", &timestamp_ms.to_string()),
+        ("timestamp", &timestamp),
     ];
     let methods = methods_text(&consumer.methods);
     let fixed = [
@@ -66,29 +66,45 @@ pub fn consumer_url(consumer: &Consumer, timestamp_ms: i64) -> String {
         ("protocol", consumer.protocol.as_deref().unwrap_or_default()),
         ("side", "consumer"),
     ];
-    ServiceUrl {
-        protocol: Side::CONSUMER_PROTOCOL.to_owned(),
-        host: consumer.host.clone(),
-        port: consumer.port,
-        path: consumer.interface.clone(),
-        params: merge(&defaults, &consumer.params, &fixed),
-    }
-    .to_string()
+    let Consumer { host, port, interface, .. } = consumer;
+    write(Side::CONSUMER_PROTOCOL, host, *port, interface, &defaults, &consumer.params, &fixed)
 }
 
-/// Later ones win; what is empty is left out, because consumers tell an empty group or version from an absent one.
-pub(super) fn merge(
+/// The parameters that are not empty.
+pub(super) fn filled(params: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let filled = params.iter().filter(|(_, value)| !value.is_empty());
+    filled.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Writes a URL without a copy of its parameters: every change of a sidecar makes the URLs of its whole snapshot. Of the
+/// lists of parameters, all of them sorted, later ones win; what is empty is left out, because consumers tell an empty
+/// group or version from an absent one.
+fn write(
+    protocol: &str,
+    host: &str,
+    port: Option<u16>,
+    path: &str,
     defaults: &[(&str, &str)],
     given: &BTreeMap<String, String>,
     fixed: &[(&str, &str)],
-) -> BTreeMap<String, String> {
-    let owned = |pairs: &[(&str, &str)]| -> Vec<_> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    };
-    let given = given.iter().map(|(key, value)| (key.clone(), value.clone()));
-    let mut params: BTreeMap<_, _> = owned(defaults).into_iter().chain(given).chain(owned(fixed)).collect();
-    params.retain(|_, value| !value.is_empty());
-    params
+) -> String {
+    let mut url = String::with_capacity(USUAL_BYTES);
+    write_address(&mut url, protocol, host, port, path);
+    let mut separator = '?';
+    let mut defaults = defaults.iter().copied().peekable();
+    let mut given = given.iter().map(|(key, value)| (key.as_str(), value.as_str())).peekable();
+    let mut fixed = fixed.iter().copied().peekable();
+    loop {
+        let heads = [defaults.peek(), given.peek(), fixed.peek()];
+        let Some(next) = heads.into_iter().flatten().map(|(key, _)| *key).min() else { return url };
+        let is_next = |(key, _): &(&str, &str)| *key == next;
+        let by_default = defaults.next_if(is_next);
+        let by_caller = given.next_if(is_next);
+        let (key, value) = fixed.next_if(is_next).or(by_caller).or(by_default).unwrap_or((next, ""));
+        if !value.is_empty() {
+            write_parameter(&mut url, &mut separator, key, value);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +112,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dubbo::{check_interface, check_param_key, check_param_value, decode, encode};
+    use crate::dubbo::{
+        EntryKey, EntryKeyView, ServiceUrl, check_interface, check_param_key, check_param_value, decode,
+        encode,
+    };
 
     fn params(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -201,7 +220,7 @@ mod tests {
             host in "10\\.0\\.0\\.[1-9]|::[1-9]|h[a-z]{0,9}",
             port in 1u16..,
             methods in proptest::collection::vec("[a-z][A-Za-z0-9]{0,8}", 0..4),
-            given in proptest::collection::btree_map("x[a-z.]{0,8}", "[^&;#%\\p{Cc}\\p{Co}\u{fff0}-\u{ffff}]{1,12}", 0..5),
+            given in proptest::collection::btree_map("x[a-z.]{0,8}|group|version|revision|pid", "[^&;#%\\p{Cc}\\p{Co}\u{fff0}-\u{ffff}]{1,12}", 0..5),
         ) {
             prop_assume!(check_interface(&interface).is_ok());
             prop_assume!(given.iter().all(|(key, value)| {
@@ -211,7 +230,8 @@ mod tests {
             let text = provider_url(&provider, 42);
             let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
             prop_assert_eq!(url.to_string(), text);
-            prop_assert_eq!(url.interface(), provider.interface);
+            prop_assert_eq!(url.interface(), &provider.interface);
+            prop_assert_eq!(url.entry_key(), EntryKey::from(EntryKeyView::of_provider(&provider)));
             prop_assert_eq!(&url.protocol, &provider.protocol);
             prop_assert_eq!(&url.host, &provider.host);
             prop_assert_eq!(url.port, Some(provider.port));
@@ -239,6 +259,7 @@ mod tests {
             let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
             prop_assert_eq!(url.to_string(), text);
             let key = url.entry_key();
+            prop_assert_eq!(&key, &EntryKey::from(EntryKeyView::of_consumer(&consumer)));
             prop_assert_eq!((key.side, &key.interface), (Side::Consumer, &consumer.interface));
             prop_assert_eq!(key.protocol, consumer.protocol.unwrap_or_default());
             prop_assert_eq!((&key.host, key.port), (&consumer.host, consumer.port));

@@ -12,6 +12,7 @@ mod endpoint;
 mod path;
 mod pattern;
 mod url;
+mod view;
 
 pub use application::{
     ApplicationInstance, InstanceAddress, InstanceError, Mark, ServiceInfo, append_applications,
@@ -27,3 +28,4 @@ pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
 pub use pattern::EntryPattern;
 pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError, authority};
+pub use view::{EntryKeyView, UrlView};
