@@ -211,7 +211,9 @@ pub(super) fn write_parameter(url: &mut String, separator: &mut char, key: &str,
 
 /// `host:port`, with brackets around an IPv6 literal; only the host when there is no port.
 pub fn authority(host: &str, port: Option<u16>) -> String {
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    // A bracket at the start would be taken for one around the rest.
+    let host =
+        if host.contains(':') || host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
     match port {
         Some(port) => format!("{host}:{port}"),
         None => host,
