@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Side;
+use super::check::{MAX_NAME_BYTES, check_url};
 use super::url::{write_address, write_parameter};
 use crate::model::{Consumer, Provider};
 
@@ -24,6 +25,12 @@ const ANY_METHOD: &str = "*";
 
 /// Nearly every URL is shorter.
 const USUAL_BYTES: usize = 320;
+
+/// More than what stands in every URL, whatever the entry.
+const OWN_BYTES: usize = 300;
+
+/// Encoding at most triples a text.
+const SURELY_SHORT: usize = MAX_NAME_BYTES / 3;
 
 /// What the URL says of the methods of an entry.
 pub fn methods_text(methods: &[String]) -> String {
@@ -68,6 +75,40 @@ pub fn consumer_url(consumer: &Consumer, timestamp_ms: i64) -> String {
     ];
     let Consumer { host, port, interface, .. } = consumer;
     write(Side::CONSUMER_PROTOCOL, host, *port, interface, &defaults, &consumer.params, &fixed)
+}
+
+/// Checks the length of the URL that a provider stands as, whatever its timestamp.
+///
+/// # Errors
+/// As [`check_url`].
+pub fn check_provider(provider: &Provider) -> Result<(), String> {
+    let Provider { interface, protocol, host, methods, params, .. } = provider;
+    if most_bytes([interface, protocol, host], methods, params) <= SURELY_SHORT {
+        return Ok(());
+    }
+    check_url(&provider_url(provider, i64::MAX))
+}
+
+/// Likewise of a consumer.
+///
+/// # Errors
+/// As [`check_url`].
+pub fn check_consumer(consumer: &Consumer) -> Result<(), String> {
+    let Consumer { interface, protocol, host, methods, params, .. } = consumer;
+    if most_bytes([interface, protocol.as_deref().unwrap_or_default(), host], methods, params) <= SURELY_SHORT
+    {
+        return Ok(());
+    }
+    check_url(&consumer_url(consumer, i64::MAX))
+}
+
+/// What the URL of an entry has at most. Nearly every entry is so small that its URL need not be made to be measured.
+fn most_bytes(names: [&str; 3], methods: &[String], params: &BTreeMap<String, String>) -> usize {
+    let names: usize = names.iter().map(|name| name.len()).sum();
+    let methods: usize = methods.iter().map(|method| method.len() + 1).sum();
+    let params: usize = params.iter().map(|(key, value)| key.len() + value.len() + 2).sum();
+    // A name stands there twice, and the version does as well.
+    OWN_BYTES + 2 * names + methods + 2 * params
 }
 
 /// The parameters that are not empty.
@@ -212,6 +253,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_entry_is_refused_whose_url_is_too_long_and_no_other() {
+        let with = |bytes: usize| Provider { params: params(&[("x", &"y".repeat(bytes))]), ..provider() };
+        let room = (0..MAX_NAME_BYTES).rev().find(|bytes| check_provider(&with(*bytes)).is_ok()).unwrap();
+        let encoded = |bytes| encode(&provider_url(&with(bytes), i64::MAX)).len();
+        assert_eq!((encoded(room), encoded(room + 1)), (MAX_NAME_BYTES, MAX_NAME_BYTES + 1));
+        let long = Consumer { methods: vec!["m".repeat(MAX_NAME_BYTES)], ..consumer() };
+        assert!(check_consumer(&long).is_err() && check_consumer(&consumer()).is_ok());
+    }
+
     proptest! {
         #[test]
         fn a_provider_survives_its_url_and_its_znode_name(
@@ -229,6 +280,9 @@ mod tests {
             let provider = Provider { interface, protocol, host, port, methods, params: given };
             let text = provider_url(&provider, 42);
             let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
+            let names = [provider.interface.as_str(), &provider.protocol, &provider.host];
+            let longest = provider_url(&provider, i64::MAX);
+            prop_assert!(longest.len() <= most_bytes(names, &provider.methods, &provider.params));
             prop_assert_eq!(url.to_string(), text);
             prop_assert_eq!(url.interface(), &provider.interface);
             prop_assert_eq!(url.entry_key(), EntryKey::from(EntryKeyView::of_provider(&provider)));
@@ -258,6 +312,9 @@ mod tests {
             let text = consumer_url(&consumer, 42);
             let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
             prop_assert_eq!(url.to_string(), text);
+            let names = [consumer.interface.as_str(), consumer.protocol.as_deref().unwrap_or_default(), &consumer.host];
+            let longest = consumer_url(&consumer, i64::MAX);
+            prop_assert!(longest.len() <= most_bytes(names, &consumer.methods, &consumer.params));
             let key = url.entry_key();
             prop_assert_eq!(&key, &EntryKey::from(EntryKeyView::of_consumer(&consumer)));
             prop_assert_eq!((key.side, &key.interface), (Side::Consumer, &consumer.interface));

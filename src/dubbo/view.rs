@@ -53,12 +53,11 @@ impl<'u> UrlView<'u> {
     fn params<const N: usize>(&self, keys: [&str; N]) -> [Option<&'u str>; N] {
         let (mut given, mut defaults) = ([None; N], [None; N]);
         for (name, value) in parameters(self.query) {
-            for ((key, given), default) in keys.iter().zip(&mut given).zip(&mut defaults) {
-                if name == *key {
-                    *given = Some(value);
-                } else if default.is_none() && name.strip_prefix(DEFAULT_PREFIX) == Some(key) {
-                    *default = Some(value);
-                }
+            let asked = |name: &str| keys.iter().position(|key| *key == name);
+            if let Some(place) = asked(name) {
+                given[place] = Some(value);
+            } else if let Some(place) = name.strip_prefix(DEFAULT_PREFIX).and_then(asked) {
+                defaults[place].get_or_insert(value);
             }
         }
         for (given, default) in given.iter_mut().zip(defaults) {
