@@ -17,6 +17,8 @@ pub mod fuzzing;
 mod listeners;
 pub mod model;
 pub mod ops;
+#[cfg(feature = "pieces")]
+pub mod pieces;
 pub mod registry;
 pub mod shutdown;
 pub mod telemetry;

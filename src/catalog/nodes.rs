@@ -317,6 +317,6 @@ fn read_url(interface: &str, name: &str) -> Result<(String, String, u64), String
     let interface = dubbo::decode(interface).map_err(|error| error.to_string())?;
     let text = dubbo::decode(name).map_err(|error| error.to_string())?;
     let url = UrlView::parse(&text).map_err(|error| error.to_string())?;
-    let address = offers::address(&interface, &url);
+    let address = offers::address(&interface, &url.entry());
     Ok((interface, text, address))
 }

@@ -13,7 +13,7 @@ use super::applications::{Standing, StoredInstance};
 use super::providers::{application_instance, provider_instance};
 use super::services::ProviderInstance;
 use super::state::State;
-use crate::dubbo::{self, UrlView};
+use crate::dubbo::{self, EntryKeyView};
 use crate::model::{Microservice, Tenant, short_digest};
 use crate::zookeeper::Stat;
 
@@ -47,12 +47,8 @@ type Views = BTreeMap<(String, String), (Arc<Microservice>, Bytes)>;
 
 /// What makes a provider URL and an offer the same, as a digest: `interface` is what consumers go by, which is the name
 /// of the folder for a URL.
-pub(super) fn address(interface: &str, url: &UrlView<'_>) -> u64 {
-    let param = |key| url.param(key).unwrap_or_default();
-    address_of(interface, [param("group"), param("version"), url.service_protocol(), url.host], url.port)
-}
-
-fn address_of(interface: &str, [group, version, protocol, host]: [&str; 4], port: Option<u16>) -> u64 {
+pub(super) fn address(interface: &str, entry: &EntryKeyView<'_>) -> u64 {
+    let EntryKeyView { group, version, protocol, host, port, .. } = entry;
     let port = port.unwrap_or(0).to_string();
     short_digest([interface, group, version, protocol, host, &port].join("\n").as_bytes())
 }
@@ -127,8 +123,7 @@ impl State {
         let services = if stored.node.standing == Standing::Own { &[] } else { services };
         let offers = services.iter().enumerate().filter_map(|(service, info)| {
             let key = info.url(application, instance)?.entry_key();
-            let parts = [&key.group, &key.version, &key.protocol, &key.host];
-            let address = address_of(&info.name, parts.map(String::as_str), key.port);
+            let address = address(&info.name, &key.view());
             Some(Offer { address, interface: info.name.clone(), service, shown: None })
         });
         let mut offers: Vec<Offer> = offers.collect();

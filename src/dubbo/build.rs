@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ServiceUrl, Side};
+use super::Side;
+use super::check::{MAX_NAME_BYTES, check_url};
+use super::url::{write_address, write_parameter};
 use crate::model::{Consumer, Provider};
 
 /// Application of an entry that names none. Routers of Dubbo 3 log an error for every URL without one.
@@ -21,6 +23,15 @@ const NO_REVISION: &str = "0.0.0";
 /// What stands for an unknown set of methods, as in Dubbo itself: some readers fail on a URL without methods.
 const ANY_METHOD: &str = "*";
 
+/// Nearly every URL is shorter.
+const USUAL_BYTES: usize = 320;
+
+/// More than what stands in every URL, whatever the entry.
+const OWN_BYTES: usize = 300;
+
+/// Encoding at most triples a text.
+const SURELY_SHORT: usize = MAX_NAME_BYTES / 3;
+
 /// What the URL says of the methods of an entry.
 pub fn methods_text(methods: &[String]) -> String {
     if methods.is_empty() { ANY_METHOD.to_owned() } else { methods.join(",") }
@@ -30,33 +41,29 @@ pub fn methods_text(methods: &[String]) -> String {
 /// provider's parameters bring their own. Deterministic: the same provider at the same time gives the same text.
 pub fn provider_url(provider: &Provider, timestamp_ms: i64) -> String {
     let version = provider.params.get("version").map(String::as_str).filter(|version| !version.is_empty());
+    let timestamp = timestamp_ms.to_string();
     // A JavaScript reader loses the first parameter: `anyhost` sorts first and nobody needs it.
     let defaults = [
         ("anyhost", "true"),
         ("application", DEFAULT_APPLICATION),
         ("dubbo", DUBBO_VERSION),
         ("revision", version.unwrap_or(NO_REVISION)),
-        ("timestamp", &timestamp_ms.to_string()),
+        ("timestamp", &timestamp),
     ];
     let methods = methods_text(&provider.methods);
     let fixed = [("interface", provider.interface.as_str()), ("methods", &methods), ("side", "provider")];
-    ServiceUrl {
-        protocol: provider.protocol.clone(),
-        host: provider.host.clone(),
-        port: Some(provider.port),
-        path: provider.interface.clone(),
-        params: merge(&defaults, &provider.params, &fixed),
-    }
-    .to_string()
+    let Provider { protocol, host, port, interface, .. } = provider;
+    write(protocol, host, Some(*port), interface, &defaults, &provider.params, &fixed)
 }
 
 /// The whole URL of a consumer, likewise.
 pub fn consumer_url(consumer: &Consumer, timestamp_ms: i64) -> String {
+    let timestamp = timestamp_ms.to_string();
     let defaults = [
         ("application", DEFAULT_APPLICATION),
         ("check", "false"),
         ("dubbo", DUBBO_VERSION),
-        ("timestamp", &timestamp_ms.to_string()),
+        ("timestamp", &timestamp),
     ];
     let methods = methods_text(&consumer.methods);
     let fixed = [
@@ -66,29 +73,79 @@ pub fn consumer_url(consumer: &Consumer, timestamp_ms: i64) -> String {
         ("protocol", consumer.protocol.as_deref().unwrap_or_default()),
         ("side", "consumer"),
     ];
-    ServiceUrl {
-        protocol: Side::CONSUMER_PROTOCOL.to_owned(),
-        host: consumer.host.clone(),
-        port: consumer.port,
-        path: consumer.interface.clone(),
-        params: merge(&defaults, &consumer.params, &fixed),
-    }
-    .to_string()
+    let Consumer { host, port, interface, .. } = consumer;
+    write(Side::CONSUMER_PROTOCOL, host, *port, interface, &defaults, &consumer.params, &fixed)
 }
 
-/// Later ones win; what is empty is left out, because consumers tell an empty group or version from an absent one.
-pub(super) fn merge(
+/// Checks the length of the URL that a provider stands as, whatever its timestamp.
+///
+/// # Errors
+/// As [`check_url`].
+pub fn check_provider(provider: &Provider) -> Result<(), String> {
+    let Provider { interface, protocol, host, methods, params, .. } = provider;
+    if most_bytes([interface, protocol, host], methods, params) <= SURELY_SHORT {
+        return Ok(());
+    }
+    check_url(&provider_url(provider, i64::MAX))
+}
+
+/// Likewise of a consumer.
+///
+/// # Errors
+/// As [`check_url`].
+pub fn check_consumer(consumer: &Consumer) -> Result<(), String> {
+    let Consumer { interface, protocol, host, methods, params, .. } = consumer;
+    if most_bytes([interface, protocol.as_deref().unwrap_or_default(), host], methods, params) <= SURELY_SHORT
+    {
+        return Ok(());
+    }
+    check_url(&consumer_url(consumer, i64::MAX))
+}
+
+/// What the URL of an entry has at most. Nearly every entry is so small that its URL need not be made to be measured.
+fn most_bytes(names: [&str; 3], methods: &[String], params: &BTreeMap<String, String>) -> usize {
+    let names: usize = names.iter().map(|name| name.len()).sum();
+    let methods: usize = methods.iter().map(|method| method.len() + 1).sum();
+    let params: usize = params.iter().map(|(key, value)| key.len() + value.len() + 2).sum();
+    // A name stands there twice, and the version does as well.
+    OWN_BYTES + 2 * names + methods + 2 * params
+}
+
+/// The parameters that are not empty.
+pub(super) fn filled(params: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let filled = params.iter().filter(|(_, value)| !value.is_empty());
+    filled.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Writes a URL without a copy of its parameters: every change of a sidecar makes the URLs of its whole snapshot. Of the
+/// lists of parameters, all of them sorted, later ones win; what is empty is left out, because consumers tell an empty
+/// group or version from an absent one.
+fn write(
+    protocol: &str,
+    host: &str,
+    port: Option<u16>,
+    path: &str,
     defaults: &[(&str, &str)],
     given: &BTreeMap<String, String>,
     fixed: &[(&str, &str)],
-) -> BTreeMap<String, String> {
-    let owned = |pairs: &[(&str, &str)]| -> Vec<_> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    };
-    let given = given.iter().map(|(key, value)| (key.clone(), value.clone()));
-    let mut params: BTreeMap<_, _> = owned(defaults).into_iter().chain(given).chain(owned(fixed)).collect();
-    params.retain(|_, value| !value.is_empty());
-    params
+) -> String {
+    let mut url = String::with_capacity(USUAL_BYTES);
+    write_address(&mut url, protocol, host, port, path);
+    let mut separator = '?';
+    let mut defaults = defaults.iter().copied().peekable();
+    let mut given = given.iter().map(|(key, value)| (key.as_str(), value.as_str())).peekable();
+    let mut fixed = fixed.iter().copied().peekable();
+    loop {
+        let heads = [defaults.peek(), given.peek(), fixed.peek()];
+        let Some(next) = heads.into_iter().flatten().map(|(key, _)| *key).min() else { return url };
+        let is_next = |(key, _): &(&str, &str)| *key == next;
+        let by_default = defaults.next_if(is_next);
+        let by_caller = given.next_if(is_next);
+        let (key, value) = fixed.next_if(is_next).or(by_caller).or(by_default).unwrap_or((next, ""));
+        if !value.is_empty() {
+            write_parameter(&mut url, &mut separator, key, value);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +153,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dubbo::{check_interface, check_param_key, check_param_value, decode, encode};
+    use crate::dubbo::{
+        EntryKey, EntryKeyView, ServiceUrl, check_interface, check_param_key, check_param_value, decode,
+        encode,
+    };
 
     fn params(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -193,6 +253,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_entry_is_refused_whose_url_is_too_long_and_no_other() {
+        let with = |bytes: usize| Provider { params: params(&[("x", &"y".repeat(bytes))]), ..provider() };
+        let room = (0..MAX_NAME_BYTES).rev().find(|bytes| check_provider(&with(*bytes)).is_ok()).unwrap();
+        let encoded = |bytes| encode(&provider_url(&with(bytes), i64::MAX)).len();
+        assert_eq!((encoded(room), encoded(room + 1)), (MAX_NAME_BYTES, MAX_NAME_BYTES + 1));
+        let long = Consumer { methods: vec!["m".repeat(MAX_NAME_BYTES)], ..consumer() };
+        assert!(check_consumer(&long).is_err() && check_consumer(&consumer()).is_ok());
+    }
+
     proptest! {
         #[test]
         fn a_provider_survives_its_url_and_its_znode_name(
@@ -201,7 +271,7 @@ mod tests {
             host in "10\\.0\\.0\\.[1-9]|::[1-9]|h[a-z]{0,9}",
             port in 1u16..,
             methods in proptest::collection::vec("[a-z][A-Za-z0-9]{0,8}", 0..4),
-            given in proptest::collection::btree_map("x[a-z.]{0,8}", "[^&;#%\\p{Cc}\\p{Co}\u{fff0}-\u{ffff}]{1,12}", 0..5),
+            given in proptest::collection::btree_map("x[a-z.]{0,8}|group|version|revision|pid", "[^&;#%\\p{Cc}\\p{Co}\u{fff0}-\u{ffff}]{1,12}", 0..5),
         ) {
             prop_assume!(check_interface(&interface).is_ok());
             prop_assume!(given.iter().all(|(key, value)| {
@@ -210,8 +280,12 @@ mod tests {
             let provider = Provider { interface, protocol, host, port, methods, params: given };
             let text = provider_url(&provider, 42);
             let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
+            let names = [provider.interface.as_str(), &provider.protocol, &provider.host];
+            let longest = provider_url(&provider, i64::MAX);
+            prop_assert!(longest.len() <= most_bytes(names, &provider.methods, &provider.params));
             prop_assert_eq!(url.to_string(), text);
-            prop_assert_eq!(url.interface(), provider.interface);
+            prop_assert_eq!(url.interface(), &provider.interface);
+            prop_assert_eq!(url.entry_key(), EntryKey::from(EntryKeyView::of_provider(&provider)));
             prop_assert_eq!(&url.protocol, &provider.protocol);
             prop_assert_eq!(&url.host, &provider.host);
             prop_assert_eq!(url.port, Some(provider.port));
@@ -238,7 +312,11 @@ mod tests {
             let text = consumer_url(&consumer, 42);
             let url = ServiceUrl::parse(&decode(&encode(&text)).unwrap()).unwrap();
             prop_assert_eq!(url.to_string(), text);
+            let names = [consumer.interface.as_str(), consumer.protocol.as_deref().unwrap_or_default(), &consumer.host];
+            let longest = consumer_url(&consumer, i64::MAX);
+            prop_assert!(longest.len() <= most_bytes(names, &consumer.methods, &consumer.params));
             let key = url.entry_key();
+            prop_assert_eq!(&key, &EntryKey::from(EntryKeyView::of_consumer(&consumer)));
             prop_assert_eq!((key.side, &key.interface), (Side::Consumer, &consumer.interface));
             prop_assert_eq!(key.protocol, consumer.protocol.unwrap_or_default());
             prop_assert_eq!((&key.host, key.port), (&consumer.host, consumer.port));

@@ -28,6 +28,11 @@ pub fn encoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(form_urlencoded::byte_serialize(text.as_bytes()).collect())
 }
 
+/// Writes what [`encode`] makes of `text` behind what is there.
+pub(super) fn encode_into(out: &mut String, text: &str) {
+    out.extend(form_urlencoded::byte_serialize(text.as_bytes()));
+}
+
 /// Decodes like `URLDecoder.decode(name, "UTF-8")`, and is as strict: a name that it refuses is one that a Java
 /// consumer cannot read either.
 ///
@@ -107,8 +112,10 @@ mod tests {
         fn every_text_survives_its_encoding(text in any::<String>()) {
             let encoded = encode(&text);
             prop_assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-*_+%".contains(&byte)));
+            let mut appended = String::from("a/");
+            encode_into(&mut appended, &text);
+            prop_assert_eq!(appended.strip_prefix("a/"), Some(encoded.as_str()));
             prop_assert_eq!(decode(&encoded), Ok(text));
-
         }
 
         #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{DEFAULT_APPLICATION, DUBBO_VERSION, merge};
+use super::build::{DEFAULT_APPLICATION, DUBBO_VERSION, filled};
 use super::{ServiceUrl, Side, check_host, check_interface, check_param_value, check_protocol, check_url};
 use crate::model::{Instance, InstanceStatus, Microservice, ServiceKey, Tenant};
 
@@ -74,7 +74,7 @@ pub fn dependency_url(consumer: &Microservice, instance: &Instance, provider: &S
     if *tenant != Tenant::default() {
         params.extend([("domain", tenant.domain.as_str()), ("project", &tenant.project)]);
     }
-    let params = merge(&[], &BTreeMap::new(), &params);
+    let params = filled(&params);
     check_interface(&provider.service_name).ok()?;
     params.values().try_for_each(|value| check_param_value(value)).ok()?;
     let (protocol, path) = (Side::CONSUMER_PROTOCOL.to_owned(), provider.service_name.clone());
@@ -107,7 +107,7 @@ fn instance_params(
     if *tenant != Tenant::default() {
         params.extend([("domain", tenant.domain.as_str()), ("project", &tenant.project)]);
     }
-    merge(&[], &BTreeMap::new(), &params)
+    filled(&params)
 }
 
 #[cfg(test)]

@@ -18,7 +18,10 @@ pub use application::{
     ApplicationInstance, InstanceAddress, InstanceError, Mark, ServiceInfo, append_applications,
     applications_in, instance_document, is_own_metadata, metadata_document, parse_metadata,
 };
-pub use build::{DEFAULT_APPLICATION, DEFAULT_PROTOCOL, consumer_url, methods_text, provider_url};
+pub use build::{
+    DEFAULT_APPLICATION, DEFAULT_PROTOCOL, check_consumer, check_provider, consumer_url, methods_text,
+    provider_url,
+};
 pub use check::{
     MAX_INTERFACE_BYTES, MAX_NAME_BYTES, check_host, check_interface, check_method, check_param_key,
     check_param_value, check_protocol, check_url,
@@ -28,4 +31,4 @@ pub use endpoint::{Endpoint, dependency_url, instance_urls};
 pub use path::{Side, folder, parse_path, znode_path};
 pub use pattern::EntryPattern;
 pub use url::{DEFAULT_PREFIX, EntryKey, ServiceUrl, UrlError, authority};
-pub use view::UrlView;
+pub use view::{EntryKeyView, UrlView};

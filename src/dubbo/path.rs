@@ -1,7 +1,8 @@
 //! Where the URL of an entry stands: `<root>/<interface>/providers/<URL>`, the tree that Dubbo consumers know.
 
 use super::check::is_reserved_interface;
-use super::{decode, encode};
+use super::decode;
+use super::encoding::encode_into;
 
 /// The two folders of an interface that hold addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,12 +28,27 @@ impl Side {
 
 /// The folder that holds one side of an interface. `root` is absolute, such as `/dubbo`.
 pub fn folder(root: &str, interface: &str, side: Side) -> String {
-    format!("{}/{}/{}", root.trim_end_matches('/'), encode(interface), side.folder_name())
+    let mut path = String::new();
+    write_folder(&mut path, root, interface, side);
+    path
+}
+
+fn write_folder(path: &mut String, root: &str, interface: &str, side: Side) {
+    path.push_str(root.trim_end_matches('/'));
+    path.push('/');
+    encode_into(path, interface);
+    path.push('/');
+    path.push_str(side.folder_name());
 }
 
 /// The znode of one entry, named after the whole, plain `url`.
 pub fn znode_path(root: &str, interface: &str, side: Side, url: &str) -> String {
-    format!("{}/{}", folder(root, interface, side), encode(url))
+    // A few characters of a URL become three.
+    let mut path = String::with_capacity(root.len() + interface.len() + 2 * url.len());
+    write_folder(&mut path, root, interface, side);
+    path.push('/');
+    encode_into(&mut path, url);
+    path
 }
 
 /// Reads the path of an entry: its side, its interface decoded, and its name as it stands, still encoded. `None` for

@@ -1,6 +1,6 @@
 //! Which entries of a snapshot somebody means who names an entry by a part of what makes it one.
 
-use super::{EntryKey, Side};
+use super::{EntryKeyView, Side};
 
 /// What an entry must have to be meant; what is `None` may be anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +23,15 @@ pub struct EntryPattern {
 
 impl EntryPattern {
     /// Whether the entry is meant.
-    pub fn matches(&self, key: &EntryKey) -> bool {
+    pub fn matches(&self, key: &EntryKeyView<'_>) -> bool {
         let is =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         self.side == key.side
             && self.interface == key.interface
-            && is(&self.group, &key.group)
-            && is(&self.version, &key.version)
-            && is(&self.protocol, &key.protocol)
-            && is(&self.host, &key.host)
+            && is(&self.group, key.group)
+            && is(&self.version, key.version)
+            && is(&self.protocol, key.protocol)
+            && is(&self.host, key.host)
             && self.port.is_none_or(|port| key.port == Some(port))
     }
 }
@@ -39,10 +39,10 @@ impl EntryPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dubbo::ServiceUrl;
+    use crate::dubbo::UrlView;
 
-    fn key(url: &str) -> EntryKey {
-        ServiceUrl::parse(url).unwrap().entry_key()
+    fn key(url: &str) -> EntryKeyView<'_> {
+        UrlView::parse(url).unwrap().entry()
     }
 
     fn pattern() -> EntryPattern {

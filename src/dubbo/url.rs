@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Side, UrlView};
-use crate::model::short_digest;
+use super::{EntryKeyView, Side, UrlView};
 
 /// What old providers wrote before a parameter that consumers may override.
 pub const DEFAULT_PREFIX: &str = "default.";
@@ -49,10 +48,13 @@ pub struct EntryKey {
 impl EntryKey {
     /// Sixteen hex digits that stand for it where the whole would be too long.
     pub fn digest(&self) -> String {
+        self.view().digest()
+    }
+
+    /// The same without a copy.
+    pub fn view(&self) -> EntryKeyView<'_> {
         let Self { side, interface, group, version, protocol, host, port } = self;
-        let port = port.map(|port| port.to_string()).unwrap_or_default();
-        let parts = [side.folder_name(), interface, group, version, protocol, host, &port];
-        format!("{:016x}", short_digest(parts.join("\0").as_bytes()))
+        EntryKeyView { side: *side, interface, group, version, protocol, host, port: *port }
     }
 }
 
@@ -93,7 +95,14 @@ impl ServiceUrl {
     /// # Errors
     /// [`UrlError`] when there is no protocol or no usable address in it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        UrlView::parse(text).map(UrlView::to_url)
+        let UrlView { protocol, host, port, path, query } = UrlView::parse(text)?;
+        Ok(Self {
+            protocol: protocol.to_owned(),
+            host: host.to_owned(),
+            port,
+            path: path.to_owned(),
+            params: split_query(query),
+        })
     }
 
     /// Name of the interface: the parameter, else the path.
@@ -167,26 +176,44 @@ impl ServiceUrl {
 /// The whole URL with its parameters sorted by key and not encoded, which is what Dubbo expects inside a name.
 impl fmt::Display for ServiceUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}://{}", self.protocol, self.address())?;
-        if self.port.is_none() && self.host.contains(':') {
-            // Java takes what follows the last colon for a port, and gives up the whole folder when it is none.
-            formatter.write_str(":0")?;
-        }
-        if !self.path.is_empty() {
-            write!(formatter, "/{}", self.path)?;
-        }
+        let mut text = String::new();
+        write_address(&mut text, &self.protocol, &self.host, self.port, &self.path);
         let mut separator = '?';
         for (key, value) in &self.params {
-            write!(formatter, "{separator}{key}={value}")?;
-            separator = '&';
+            write_parameter(&mut text, &mut separator, key, value);
         }
-        Ok(())
+        formatter.write_str(&text)
     }
+}
+
+/// Writes what stands in front of the parameters.
+pub(super) fn write_address(url: &mut String, protocol: &str, host: &str, port: Option<u16>, path: &str) {
+    url.push_str(protocol);
+    url.push_str("://");
+    url.push_str(&authority(host, port));
+    if port.is_none() && host.contains(':') {
+        // Java takes what follows the last colon for a port, and gives up the whole folder when it is none.
+        url.push_str(":0");
+    }
+    if !path.is_empty() {
+        url.push('/');
+        url.push_str(path);
+    }
+}
+
+/// Writes a parameter behind a separator, which is another one for all but the first.
+pub(super) fn write_parameter(url: &mut String, separator: &mut char, key: &str, value: &str) {
+    url.push(std::mem::replace(separator, '&'));
+    url.push_str(key);
+    url.push('=');
+    url.push_str(value);
 }
 
 /// `host:port`, with brackets around an IPv6 literal; only the host when there is no port.
 pub fn authority(host: &str, port: Option<u16>) -> String {
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    // A bracket at the start would be taken for one around the rest.
+    let host =
+        if host.contains(':') || host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
     match port {
         Some(port) => format!("{host}:{port}"),
         None => host,
@@ -224,24 +251,50 @@ fn read_port(text: &str) -> Result<Option<u16>, UrlError> {
     }
 }
 
-/// The parameters of a query.
-pub(super) fn split_query(query: &str) -> BTreeMap<String, String> {
+/// The parameters of a query as they stand there, apart from those without a name.
+pub(super) fn parameters(query: &str) -> Parameters<'_> {
+    Parameters { rest: query }
+}
+
+/// See [`parameters`]. It looks at bytes: URLs are read so often that looking for characters could be felt.
+pub(super) struct Parameters<'q> {
+    rest: &'q str,
+}
+
+impl<'q> Iterator for Parameters<'q> {
+    type Item = (&'q str, &'q str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.rest.is_empty() {
+            let (part, rest) = cut(self.rest, |byte| matches!(byte, b'&' | b';'));
+            self.rest = rest;
+            let (key, value) = cut(part.trim_start_matches('='), |byte| byte == b'=');
+            if !key.is_empty() {
+                return Some((key, value));
+            }
+        }
+        None
+    }
+}
+
+/// What stands before and behind the first byte that is a separator; all and nothing without one.
+fn cut(text: &str, is_separator: impl Fn(u8) -> bool) -> (&str, &str) {
+    match text.bytes().position(is_separator) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
+}
+
+/// Those that count.
+fn split_query(query: &str) -> BTreeMap<String, String> {
     let mut params = BTreeMap::new();
-    for (key, value) in query_parts(query) {
+    for (key, value) in parameters(query) {
         params.insert(key.to_owned(), value.to_owned());
         if let Some(key) = key.strip_prefix(DEFAULT_PREFIX).filter(|key| !key.is_empty()) {
             params.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         }
     }
     params
-}
-
-/// The keys and values of a query one after the other, those without a key left out.
-pub(super) fn query_parts(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    // One character at a time is found much faster than any of two.
-    let parts = query.split('&').flat_map(|part| part.split(';'));
-    let parts = parts.map(|part| part.trim_start_matches('='));
-    parts.map(|part| part.split_once('=').unwrap_or((part, ""))).filter(|(key, _)| !key.is_empty())
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ fn ipv6_hosts_lose_their_brackets_and_get_them_back() {
     assert_eq!(parsed("dubbo://2001:db8:0:0:0:0:0:1:20880/i").port, Some(20880));
     assert_eq!(parsed("dubbo://fe80::1%eth0/i").host, "fe80::1%eth0");
     assert_eq!(parsed("dubbo://[fe80::1%eth0]:20880/i").address(), "[fe80::1%eth0]:20880");
+    let nonsense = parsed("dubbo://[[]:1/i");
+    assert_eq!((nonsense.host.as_str(), parsed(&nonsense.to_string())), ("[", nonsense.clone()));
 }
 
 #[test]

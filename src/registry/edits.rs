@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::RegistryError;
 use super::timestamps::Stamps;
-use crate::dubbo::{EntryPattern, ServiceUrl, Side, consumer_url, provider_url};
+use crate::dubbo::{EntryPattern, Side, UrlView};
 use crate::model::{Consumer, Provider, SnapshotPart};
 
 /// A change of one entry of a snapshot.
@@ -28,16 +28,14 @@ impl Edit {
     ) -> Result<SnapshotPart, RegistryError> {
         let mut after = before.clone();
         match self {
-            Self::Provide(provider) => put(&mut after.providers, stamps, &|at| provider_url(provider, at)),
-            Self::Consume(consumer) => put(&mut after.consumers, stamps, &|at| consumer_url(consumer, at)),
+            Self::Provide(provider) => put(&mut after.providers, stamps.provider(provider)),
+            Self::Consume(consumer) => put(&mut after.consumers, stamps.consumer(consumer)),
             Self::Remove(pattern) => {
                 let urls = match pattern.side {
                     Side::Provider => &mut after.providers,
                     Side::Consumer => &mut after.consumers,
                 };
-                urls.retain(|url| {
-                    !ServiceUrl::parse(url).is_ok_and(|parsed| pattern.matches(&parsed.entry_key()))
-                });
+                urls.retain(|url| !UrlView::parse(url).is_ok_and(|parsed| pattern.matches(&parsed.entry())));
             }
         }
         let count = |part: &SnapshotPart| part.providers.len() + part.consumers.len();
@@ -48,11 +46,10 @@ impl Edit {
     }
 }
 
-/// Puts the URL that `write` makes into `urls`, in the place of those of the same entry.
-fn put(urls: &mut BTreeSet<String>, stamps: &Stamps<'_>, write: &dyn Fn(i64) -> String) {
-    let url = stamps.keep(write);
-    let Ok(key) = ServiceUrl::parse(&url).map(|url| url.entry_key()) else { return };
-    urls.retain(|url| !ServiceUrl::parse(url).is_ok_and(|parsed| parsed.entry_key() == key));
+/// Puts `url` into `urls`, in the place of those of the same entry.
+fn put(urls: &mut BTreeSet<String>, url: String) {
+    let Ok(key) = UrlView::parse(&url).map(|url| url.entry()) else { return };
+    urls.retain(|url| !UrlView::parse(url).is_ok_and(|parsed| parsed.entry() == key));
     urls.insert(url);
 }
 

@@ -17,6 +17,8 @@ mod locks;
 mod marks;
 mod microservices;
 mod pauses;
+#[cfg(feature = "pieces")]
+pub mod pieces;
 mod plan;
 mod recorder;
 mod repair;

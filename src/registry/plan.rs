@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::RegistryError;
 use crate::catalog::{Catalog, SnapshotRecord};
-use crate::dubbo::{ServiceUrl, Side, znode_path};
+use crate::dubbo::{Side, UrlView, znode_path};
 use crate::model::{
     Ownership, Parts, Registrant, ReplicaId, SidecarId, SnapshotDocument, SnapshotPart, Timestamps, part_name,
 };
@@ -65,7 +65,7 @@ impl Plan {
 
 /// The path of the provider or consumer znode of a URL that the gateway wrote.
 pub(super) fn url_path(layout: &Layout, side: Side, url: &str) -> Result<String, RegistryError> {
-    let parsed = ServiceUrl::parse(url).map_err(|error| RegistryError::Refused(format!("{url}: {error}")))?;
+    let parsed = UrlView::parse(url).map_err(|error| RegistryError::Refused(format!("{url}: {error}")))?;
     Ok(znode_path(&layout.dubbo_root, parsed.interface(), side, url))
 }
 

@@ -11,7 +11,7 @@ use super::plan::{Plan, SnapshotChange, plan_entries, plan_lease, plan_no_lease,
 use super::timestamps::{Stamps, forget, superseded};
 use super::{Registry, RegistryError, Standing};
 use crate::catalog::SnapshotRecord;
-use crate::dubbo::ServiceUrl;
+use crate::dubbo::UrlView;
 use crate::model::{Registrant, SidecarId, Snapshot, SnapshotPart, SnapshotReport, Timestamps};
 
 /// How often, and after which pause, an edit looks for a document that was lost before it does without it.
@@ -165,7 +165,7 @@ impl Registry {
             second_looks: SECOND_LOOKS,
         };
         let mut settled = Planned::default();
-        let plan = |change, settled: &mut Planned| {
+        let plan = |change, settled: &mut Planned| -> Result<Option<Plan>, RegistryError> {
             *settled = self.plan_change(change)?;
             Ok(settled.plan.take())
         };
@@ -174,17 +174,35 @@ impl Registry {
         // After a reconnect the catalog is behind until everything has been read again.
         let is_edit = matches!(wish, Wish::Edited(_));
         let looks_first = is_edit || self.catalog.stale_for().is_some() || self.has_stood_still();
-        let mut is_done = !looks_first
-            && !ear.is_lapsing()
-            && matches!(plan(change, &mut settled), Ok::<_, RegistryError>(None));
+        let first = match looks_first || ear.is_lapsing() {
+            true => None,
+            false => plan(change, &mut settled).ok(),
+        };
+        let mut is_done = matches!(first, Some(None));
+        let mut planned: Option<Plan> = first.flatten();
         while !is_done {
-            let lock = ear.change.lock().await;
+            let lock = match ear.change.try_lock() {
+                Ok(lock) => lock,
+                Err(_) => {
+                    // Whoever has the lock changes what was planned for.
+                    planned = None;
+                    ear.change.lock().await
+                }
+            };
+            if ear.is_lapsing() || self.has_stood_still() {
+                planned = None;
+            }
             self.finish_lapse(&ear).await?;
             self.wake_up().await?;
             if looks_first && matches!(plan(change, &mut settled), Ok(None)) {
                 self.catch_up().await?;
             }
-            self.settle_heard(&ear, &registrant, || plan(change, &mut settled)).await?;
+            // What was planned without the lock is guarded as every plan is: at worst it has to be planned anew.
+            let next = || match planned.take() {
+                Some(planned) => Ok(Some(planned)),
+                None => plan(change, &mut settled),
+            };
+            self.settle_heard(&ear, &registrant, next).await?;
             // A large change takes its time, and its time to live begins when it is acknowledged.
             self.hearing.touch(&registrant);
             is_done = !settled.is_lost;
@@ -301,17 +319,18 @@ impl Registry {
     }
 
     fn snapshot_report(&self, sidecar: &SidecarId, entries: &SnapshotPart, version: u64) -> SnapshotReport {
-        let interfaces = |urls: &BTreeSet<String>| -> BTreeSet<String> {
-            let parsed = urls.iter().filter_map(|url| ServiceUrl::parse(url).ok());
-            parsed.map(|url| url.interface().to_owned()).collect()
+        let interfaces = |urls: &BTreeSet<String>| -> Vec<String> {
+            let parsed = urls.iter().filter_map(|url| UrlView::parse(url).ok());
+            let names: BTreeSet<&str> = parsed.map(|url| url.interface()).collect();
+            names.into_iter().map(str::to_owned).collect()
         };
         let consumed = interfaces(&entries.consumers);
         let dispatched = consumed.iter().filter(|interface| self.catalog.has_provider(interface));
         SnapshotReport {
             registrant: sidecar.clone(),
-            provided: interfaces(&entries.providers).into_iter().collect(),
+            provided: interfaces(&entries.providers),
             dispatched: dispatched.cloned().collect(),
-            consumed: consumed.into_iter().collect(),
+            consumed,
             version,
             torn: false,
         }

@@ -1,10 +1,12 @@
 //! Which timestamp an entry carries. Java consumers warm a provider up again when it moves forward, so it stays for as long
 //! as anything is known of the entry: over every change, but for a millisecond where that is needed, and over a silence.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use crate::dubbo::{EntryKey, ServiceUrl, Side, consumer_url, provider_url};
-use crate::model::{Snapshot, SnapshotPart, Timestamps};
+use ahash::HashMap;
+
+use crate::dubbo::{EntryKeyView, Side, UrlView, consumer_url, provider_url};
+use crate::model::{Consumer, Provider, Snapshot, SnapshotPart, Timestamps};
 
 /// What one entry takes in a document: sixteen digits, quotes and a comma.
 const ENTRY_BYTES: usize = 19;
@@ -16,7 +18,7 @@ const STEP: i64 = 1;
 
 /// The timestamps that the entries of one sidecar have had.
 pub(super) struct Stamps<'d> {
-    standing: BTreeMap<EntryKey, (i64, &'d str)>,
+    standing: HashMap<EntryKeyView<'d>, (i64, &'d str)>,
     /// Of entries that were taken down, by digest.
     silenced: HashMap<&'d str, i64>,
     now: i64,
@@ -50,29 +52,39 @@ impl<'d> Stamps<'d> {
         let providers = snapshot.providers.iter();
         let consumers = snapshot.consumers.iter();
         SnapshotPart {
-            providers: providers.map(|provider| self.keep(&|at| provider_url(provider, at))).collect(),
-            consumers: consumers.map(|consumer| self.keep(&|at| consumer_url(consumer, at))).collect(),
+            providers: providers.map(|provider| self.provider(provider)).collect(),
+            consumers: consumers.map(|consumer| self.consumer(consumer)).collect(),
             ..SnapshotPart::default()
         }
     }
 
-    /// The URL that `write` makes for a timestamp: the very one that stands, or one that tells its entry from before.
-    pub fn keep(&self, write: &dyn Fn(i64) -> String) -> String {
-        let fresh = write(self.now);
-        let Ok(key) = ServiceUrl::parse(&fresh).map(|url| url.entry_key()) else { return fresh };
-        if let Some((timestamp, standing)) = self.standing.get(&key) {
+    /// The URL of a provider: the very one that stands, or one that tells its entry from before.
+    pub fn provider(&self, provider: &Provider) -> String {
+        self.keep(&EntryKeyView::of_provider(provider), |at| provider_url(provider, at))
+    }
+
+    /// Likewise of a consumer.
+    pub fn consumer(&self, consumer: &Consumer) -> String {
+        self.keep(&EntryKeyView::of_consumer(consumer), |at| consumer_url(consumer, at))
+    }
+
+    fn keep(&self, key: &EntryKeyView<'_>, write: impl Fn(i64) -> String) -> String {
+        if let Some((timestamp, standing)) = self.standing.get(key) {
             let kept = write(*timestamp);
             let is_replaced = key.side == Side::Provider && kept != *standing;
             return if is_replaced { write(timestamp + self.step) } else { kept };
         }
-        self.silenced.get(key.digest().as_str()).map_or(fresh, |timestamp| write(*timestamp))
+        if self.silenced.is_empty() {
+            return write(self.now);
+        }
+        write(self.silenced.get(key.digest().as_str()).copied().unwrap_or(self.now))
     }
 }
 
 /// The providers of `before` in whose place `after` has another URL that consumers on dubbo-go tell from it. Those must find the
 /// new one before they lose the old one: they drop what has gone before they read what has come.
 pub(super) fn superseded(before: &SnapshotPart, after: &SnapshotPart) -> BTreeSet<String> {
-    let come: HashMap<EntryKey, i64> = stamped(after.providers.difference(&before.providers))
+    let come: HashMap<EntryKeyView<'_>, i64> = stamped(after.providers.difference(&before.providers))
         .map(|(key, timestamp, _)| (key, timestamp))
         .collect();
     let gone = stamped(before.providers.difference(&after.providers));
@@ -110,17 +122,20 @@ fn urls_of(entries: &SnapshotPart) -> impl Iterator<Item = &String> {
 }
 
 /// The entries that carry a timestamp, with that and their URL.
-fn stamped<'p>(urls: impl Iterator<Item = &'p String>) -> impl Iterator<Item = (EntryKey, i64, &'p str)> {
+fn stamped<'p>(
+    urls: impl Iterator<Item = &'p String>,
+) -> impl Iterator<Item = (EntryKeyView<'p>, i64, &'p str)> {
     urls.filter_map(|text| {
-        let url = ServiceUrl::parse(text).ok()?;
-        Some((url.entry_key(), url.timestamp()?, text.as_str()))
+        let (key, timestamp) = UrlView::parse(text).ok()?.entry_and_timestamp();
+        Some((key, timestamp?, text.as_str()))
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::model::{Consumer, Provider};
 
     fn provider(port: u16, method: &str) -> Provider {
         Provider {

@@ -23,8 +23,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that put the others together and may name everything.
-const WIRING: [&str; 9] =
-    ["main", "lib", "app", "cli", "wiring", "listeners", "files", "fuzzing", "shutdown"];
+const WIRING: [&str; 10] =
+    ["main", "lib", "app", "cli", "wiring", "listeners", "files", "fuzzing", "pieces", "shutdown"];
 
 /// Crates that only some rooms may name.
 const GUARDED: &[(&str, &[&str])] = &[

@@ -6,6 +6,7 @@
 pub mod beat;
 pub mod client;
 pub mod eventually;
+pub mod four_letters;
 pub mod gateway;
 pub mod listener;
 pub mod ports;

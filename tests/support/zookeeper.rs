@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use super::eventually::{ensure, eventually};
@@ -14,6 +12,8 @@ use super::ports::free_port;
 use super::process::Process;
 use super::scratch::Scratch;
 use super::znodes::Znodes;
+
+pub use super::four_letters::four_letters;
 
 /// The jars that a server of Debian's package needs: no admin server, no client shell.
 const DEBIAN_JARS: [&str; 15] = [
@@ -343,21 +343,6 @@ impl ZooKeeper {
 pub async fn shared() -> String {
     static SHARED: OnceCell<ZooKeeper> = OnceCell::const_new();
     SHARED.get_or_init(ZooKeeper::start_shared).await.chroot().await
-}
-
-/// What a server answers to a four letter command.
-pub async fn four_letters(port: u16, command: &str) -> Result<String, String> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(command.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    match tokio::time::timeout(Duration::from_secs(2), exchange).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err("no answer within 2 s".into()),
-    }
 }
 
 /// Where this machine has ZooKeeper: `ZOOGATE_TEST_ZOOKEEPER_CLASSPATH`, else the binary distribution in

@@ -119,7 +119,7 @@ impl Entry {
             methods: self.methods,
             params: self.params,
         };
-        check_length(&dubbo::provider_url(&provider, i64::MAX), place)?;
+        dubbo::check_provider(&provider).map_err(|reason| Refusal::at(place, reason))?;
         Ok(provider)
     }
 
@@ -132,7 +132,7 @@ impl Entry {
             methods: self.methods,
             params: self.params,
         };
-        check_length(&dubbo::consumer_url(&consumer, i64::MAX), place)?;
+        dubbo::check_consumer(&consumer).map_err(|reason| Refusal::at(place, reason))?;
         Ok(consumer)
     }
 
@@ -274,8 +274,4 @@ fn host_or_peer(host: Option<String>, peer: &str, place: &Place<'_>) -> Result<S
         Refusal::at(place.field("host"), format!("is missing, and of the caller {reason}"))
     })?;
     Ok(peer.to_owned())
-}
-
-fn check_length(url: &str, place: &Place<'_>) -> Result<(), Refusal> {
-    dubbo::check_url(url).map_err(|reason| Refusal::at(place, reason))
 }

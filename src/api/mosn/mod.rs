@@ -11,6 +11,8 @@ pub mod fuzzing;
 mod identity;
 mod json;
 mod openapi;
+#[cfg(feature = "pieces")]
+pub mod pieces;
 mod poll;
 mod refusal;
 mod repeats;

@@ -1,9 +1,9 @@
 //! A body becomes a snapshot, whole or not at all: one bad entry refuses everything, because a snapshot without it
 //! would take a registration down that the sidecar still means.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
+use ahash::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -12,8 +12,8 @@ use super::entry::{EmptyMethod, Entry};
 use super::identity::Claim;
 use super::json::{self, Place};
 use super::refusal::Refusal;
-use crate::dubbo::{EntryKey, Side};
-use crate::model::{Consumer, Provider, Snapshot};
+use crate::dubbo::{EntryKey, EntryKeyView, Side};
+use crate::model::Snapshot;
 
 #[derive(Deserialize)]
 struct BodyFields<'a> {
@@ -49,7 +49,8 @@ pub(super) fn read(body: &[u8], peer: &str, limits: &Limits) -> Result<(Snapshot
         let entry = Entry::read(raw, Side::Provider, EmptyMethod::Refused, &place)?;
         claim.hear(&place, &entry);
         let provider = entry.into_provider(peer, &place)?;
-        providers.add(provider_key(&provider), provider, index, &at_providers)?;
+        let key = EntryKeyView::of_provider(&provider).into();
+        providers.add(key, provider, index, &at_providers)?;
     }
     let mut consumers = Collected::default();
     for (index, raw) in raw_consumers.into_iter().enumerate() {
@@ -57,7 +58,8 @@ pub(super) fn read(body: &[u8], peer: &str, limits: &Limits) -> Result<(Snapshot
         let entry = Entry::read(raw, Side::Consumer, EmptyMethod::Refused, &place)?;
         claim.hear(&place, &entry);
         let consumer = entry.into_consumer(peer, &place)?;
-        consumers.add(consumer_key(&consumer), consumer, index, &at_consumers)?;
+        let key = EntryKeyView::of_consumer(&consumer).into();
+        consumers.add(key, consumer, index, &at_consumers)?;
     }
     Ok((Snapshot { providers: providers.entries, consumers: consumers.entries }, claim))
 }
@@ -71,7 +73,7 @@ struct Collected<T> {
 
 impl<T> Default for Collected<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), known: HashMap::new() }
+        Self { entries: Vec::new(), known: HashMap::default() }
     }
 }
 
@@ -93,32 +95,6 @@ impl<T: PartialEq> Collected<T> {
                 Err(Refusal::at(list.index(index), reason))
             }
         }
-    }
-}
-
-fn provider_key(provider: &Provider) -> EntryKey {
-    let param = |key| provider.params.get(key).cloned().unwrap_or_default();
-    EntryKey {
-        side: Side::Provider,
-        interface: provider.interface.clone(),
-        group: param("group"),
-        version: param("version"),
-        protocol: provider.protocol.clone(),
-        host: provider.host.clone(),
-        port: Some(provider.port),
-    }
-}
-
-fn consumer_key(consumer: &Consumer) -> EntryKey {
-    let param = |key| consumer.params.get(key).cloned().unwrap_or_default();
-    EntryKey {
-        side: Side::Consumer,
-        interface: consumer.interface.clone(),
-        group: param("group"),
-        version: param("version"),
-        protocol: consumer.protocol.clone().unwrap_or_default(),
-        host: consumer.host.clone(),
-        port: consumer.port,
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dubbo;
+use crate::model::Provider;
 
 const PEER: &str = "192.0.2.1";
 
@@ -341,7 +342,7 @@ proptest! {
         let text = dubbo::provider_url(provider, 1);
         let name = dubbo::encode(&text);
         let url = dubbo::ServiceUrl::parse(&dubbo::decode(&name).unwrap()).unwrap();
-        prop_assert_eq!(url.entry_key(), provider_key(provider));
+        prop_assert_eq!(url.entry_key(), EntryKey::from(EntryKeyView::of_provider(provider)));
         prop_assert_eq!(url.to_string(), text);
         prop_assert_eq!(name.matches("pid%3D").count(), usize::from(url.params.contains_key("pid")));
         prop_assert_eq!(name.matches("timestamp%3D").count(), 1);

@@ -69,9 +69,9 @@ pub async fn action(
 
 /// What was found.
 #[derive(Default)]
-struct Round {
-    services: Answers,
-    instances: Answers,
+pub(super) struct Round {
+    pub(super) services: Answers,
+    pub(super) instances: Answers,
     /// What the consumer is shown to use and was not known to.
     dependencies: Vec<DependencyKey>,
 }
@@ -79,7 +79,7 @@ struct Round {
 impl Round {
     /// Finds all that is `wanted`. Unless it is the `last` round, it ends with false as soon as it turns out that the client
     /// has seen a later state than the catalog knows.
-    async fn find(
+    pub(super) async fn find(
         &mut self,
         catalog: &Catalog,
         tenant: &Tenant,

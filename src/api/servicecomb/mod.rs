@@ -28,6 +28,8 @@ mod microservice_form;
 mod microservices;
 mod openapi;
 mod outgoing;
+#[cfg(feature = "pieces")]
+pub mod pieces;
 mod query;
 mod quick;
 mod request;

@@ -27,9 +27,8 @@ pub async fn creates(
     in_flight: usize,
     span: Duration,
 ) -> anyhow::Result<Measured> {
-    let client = connect(connect_string).await?;
-    let (root, data) = (format!("/raw-{}", client.session_id().0), vec![b'x'; bytes]);
-    client.mkdir(&root, &PERSISTENT).await?;
+    let (client, root) = place(connect_string).await?;
+    let data = vec![b'x'; bytes];
     // Folders, as the gateway's znodes have: one of them all would be another thing for the server.
     let folders: Vec<String> = (0..100).map(|folder| format!("{root}/{folder}")).collect();
     try_join_all(folders.iter().map(|folder| client.create(folder, b"", &PERSISTENT))).await?;
@@ -53,9 +52,8 @@ pub async fn transactions(
     in_flight: usize,
     span: Duration,
 ) -> anyhow::Result<Measured> {
-    let client = connect(connect_string).await?;
-    let (root, data) = (format!("/raw-{}", client.session_id().0), vec![b'x'; bytes]);
-    client.mkdir(&root, &PERSISTENT).await?;
+    let (client, root) = place(connect_string).await?;
+    let data = vec![b'x'; bytes];
     let documents: Vec<String> = (0..in_flight).map(|document| format!("{root}/{document}")).collect();
     for document in &documents {
         client.create(document, &data, &PERSISTENT).await?;
@@ -82,9 +80,7 @@ pub async fn transactions(
 /// # Errors
 /// When one fails.
 pub async fn checks(connect_string: &str, in_flight: usize, span: Duration) -> anyhow::Result<Measured> {
-    let client = connect(connect_string).await?;
-    let root = format!("/raw-{}", client.session_id().0);
-    client.mkdir(&root, &PERSISTENT).await?;
+    let (client, root) = place(connect_string).await?;
     let (client, root) = (&client, &root);
     in_turns(in_flight, span, async move |_| {
         let mut writer = client.new_multi_writer();
@@ -94,6 +90,14 @@ pub async fn checks(connect_string: &str, in_flight: usize, span: Duration) -> a
         Ok(())
     })
     .await
+}
+
+/// A session, and a folder that nobody else uses.
+async fn place(connect_string: &str) -> anyhow::Result<(Client, String)> {
+    let client = connect(connect_string).await?;
+    let root = format!("/raw-{}", client.session_id().0);
+    client.mkdir(&root, &PERSISTENT).await?;
+    Ok((client, root))
 }
 
 async fn in_turns(
@@ -201,10 +205,8 @@ pub async fn read_all(client: &Client, paths: &[String]) -> anyhow::Result<(Dura
 /// # Errors
 /// When the connection breaks.
 pub async fn news(connect_string: &str, bytes: usize, count: usize) -> anyhow::Result<Latencies> {
-    let (writer, reader) = (connect(connect_string).await?, connect(connect_string).await?);
-    let root = format!("/raw-{}", writer.session_id().0);
+    let ((writer, root), reader) = (place(connect_string).await?, connect(connect_string).await?);
     let data = vec![b'x'; bytes];
-    writer.create(&root, &data, &PERSISTENT).await?;
     let mut watcher = reader.watch(&root, AddWatchMode::PersistentRecursive).await?;
     let mut latencies = Latencies::default();
     let writer = Arc::new(writer);

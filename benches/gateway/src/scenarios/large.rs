@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 use super::{heartbeat, register, sync};
 use crate::bench::{Bench, World};
@@ -34,11 +35,27 @@ pub struct Large {
 
 impl Large {
     /// A world with nothing in it.
-    pub(super) async fn new(bench: &Bench) -> anyhow::Result<Self> {
+    async fn new(bench: &Bench) -> anyhow::Result<Self> {
         let mut world = bench.world().await?;
         let took = world.gateway.start_again().await;
         let empty = (took, world.gateway.settled().await);
         Ok(Self { world, empty, ids: Vec::new() })
+    }
+
+    /// The one that all scenarios share, with at least so many instances, or a tenth for a quick run; tells how many.
+    pub(super) async fn of(
+        bench: &Bench,
+        instances: usize,
+    ) -> anyhow::Result<(MappedMutexGuard<'_, Self>, usize)> {
+        let instances = bench.settings.scaled(instances);
+        let mut large = bench.large.lock().await;
+        if large.is_none() {
+            *large = Some(Self::new(bench).await?);
+        }
+        let large = MutexGuard::try_map(large, Option::as_mut);
+        let mut large = large.ok().context("made above")?;
+        large.grow(instances).await?;
+        Ok((large, instances))
     }
 
     /// The heartbeat of instance `number`.
@@ -47,7 +64,7 @@ impl Large {
     }
 
     /// Makes it hold at least so many instances.
-    pub(super) async fn grow(&mut self, instances: usize) -> anyhow::Result<()> {
+    async fn grow(&mut self, instances: usize) -> anyhow::Result<()> {
         let have = self.ids.len();
         let wanted = instances.div_ceil(EACH);
         if wanted <= have {
@@ -71,13 +88,7 @@ fn service_name(number: usize) -> String {
 
 /// Finds, heartbeats, syncs and registrations among so many instances.
 pub async fn growth(bench: &Bench, instances: usize) -> anyhow::Result<()> {
-    let instances = bench.settings.scaled(instances);
-    let mut large = bench.large.lock().await;
-    if large.is_none() {
-        *large = Some(Large::new(bench).await?);
-    }
-    let large = large.as_mut().context("made above")?;
-    large.grow(instances).await?;
+    let (large, instances) = Large::of(bench, instances).await?;
     let (world, of) = (&large.world, |what: &str| format!("growth-{what}-{instances}"));
 
     let find = fill::find(&service_name(large.ids.len() / 2), &world.consumer);
@@ -93,13 +104,7 @@ pub async fn growth(bench: &Bench, instances: usize) -> anyhow::Result<()> {
 
 /// From the start of the process until it is ready, and what it takes of memory then.
 pub async fn start(bench: &Bench, instances: usize) -> anyhow::Result<()> {
-    let instances = bench.settings.scaled(instances);
-    let mut large = bench.large.lock().await;
-    if large.is_none() {
-        *large = Some(Large::new(bench).await?);
-    }
-    let large = large.as_mut().context("made above")?;
-    large.grow(instances).await?;
+    let (mut large, instances) = Large::of(bench, instances).await?;
 
     let client = zookeeper::connect(&large.world.connect).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());

@@ -55,5 +55,6 @@ pub const ALL: &[Scenario] = &[
     scenario!("start-10000", "a start with 10,000 instances, and their memory", it => large::start(it, 10_000)),
     scenario!("growth-100000", "the same as growth-1000 among 100,000", it => large::growth(it, 100_000)),
     scenario!("start-100000", "a start with 100,000 instances, and their memory", it => large::start(it, 100_000)),
+    scenario!("replica-joins", "it takes half of 100,000 instances over", it => replacement::joins(it, 100_000)),
     scenario!("replica-dies", "its 100,000 instances go to another one", it => replacement::dies(it, 100_000)),
 ];

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use zookeeper_client::{Acls, Client, CreateMode, CreateOptions};
 
 use crate::support::eventually::{ensure, eventually};
+use crate::support::four_letters::four_letters;
 use crate::support::ports::free_port;
 use crate::support::process::Process;
 
@@ -55,7 +54,7 @@ impl ZooKeeper {
             if let Some(code) = process.exit_code() {
                 panic!("ZooKeeper ended with code {code}:\n{}", process.output());
             }
-            let answer = four_letters(port, "srvr").await.map_err(|error| error.to_string())?;
+            let answer = four_letters(port, "srvr").await?;
             ensure(answer.contains("Mode: "), || format!("it says {answer:?}"))
         })
         .await;
@@ -81,7 +80,7 @@ impl ZooKeeper {
     /// # Errors
     /// When it does not say.
     pub async fn tree(&self) -> anyhow::Result<Tree> {
-        let answer = four_letters(self.port, "mntr").await?;
+        let answer = self.ask("mntr").await?;
         let of = |name: &str| {
             let line = answer.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|count| count.trim().parse().ok()).with_context(|| format!("no {name} in {answer}"))
@@ -94,11 +93,15 @@ impl ZooKeeper {
     /// # Errors
     /// When it does not say.
     pub async fn transactions(&self) -> anyhow::Result<u64> {
-        let answer = four_letters(self.port, "srvr").await?;
+        let answer = self.ask("srvr").await?;
         let line = answer.lines().find_map(|line| line.strip_prefix("Zxid: 0x"));
         let zxid = line.and_then(|zxid| u64::from_str_radix(zxid.trim(), 16).ok());
         // The upper half is the epoch, which does not change while the server runs.
         zxid.map(|zxid| zxid & 0xffff_ffff).with_context(|| format!("no zxid in {answer}"))
+    }
+
+    async fn ask(&self, command: &str) -> anyhow::Result<String> {
+        four_letters(self.port, command).await.map_err(anyhow::Error::msg)
     }
 }
 
@@ -117,15 +120,4 @@ pub struct Tree {
 pub async fn connect(connect_string: &str) -> anyhow::Result<Client> {
     let connector = Client::connector().with_session_timeout(SESSION);
     connector.connect(connect_string).await.with_context(|| format!("connecting to {connect_string}"))
-}
-
-async fn four_letters(port: u16, command: &str) -> anyhow::Result<String> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(command.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    Ok(tokio::time::timeout(Duration::from_secs(5), exchange).await.context("no answer")??)
 }
