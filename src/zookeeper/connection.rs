@@ -14,7 +14,8 @@ use zookeeper_client::{Client, CreateMode, Error, MultiReadResult, SessionState}
 use super::change::{Shown, Stat};
 use super::gate::Gate;
 use super::layout::{Layout, parent};
-use super::shared::{Sender, Shared, cause_of, outcome_name, unknown};
+use super::sender::{Sender, cause_of, outcome_name, unknown};
+use super::shared::Shared;
 use super::transaction::{Cause, CommitError, Operation, Transaction};
 use crate::model::ReplicaId;
 

@@ -12,6 +12,7 @@ mod layout;
 mod load;
 mod options;
 mod parts;
+mod sender;
 mod session;
 mod shared;
 mod transaction;

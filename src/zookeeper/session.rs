@@ -18,7 +18,7 @@ use super::feed::{self, End};
 use super::gate::Gate;
 use super::layout::{Layout, parent};
 use super::options::Options;
-use super::shared::Sender;
+use super::sender::Sender;
 use super::transaction::CommitError;
 use super::writing::Ended;
 use crate::background::spawn_vital;

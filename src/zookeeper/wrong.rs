@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use zookeeper_client::{Acls, Client, CreateMode, CreateOptions};
 
 use super::connection::Connection;
-use super::shared::add;
+use super::sender::add;
 use super::transaction::{Operation, Transaction};
 
 /// After which time something that was deleted is put back.
