@@ -24,7 +24,7 @@ use super::writing::{Change, Ended};
 use crate::background::spawn_vital;
 
 /// Transactions under way at a time. With fewer the servers idle between two, with more each is shared by fewer.
-const UNDER_WAY: usize = 2;
+const UNDER_WAY: usize = 4;
 /// Steps that one transaction is shared up to: past a few hundred the cost of a step falls no further, while whoever
 /// comes next waits longer.
 const STEPS: usize = 300;

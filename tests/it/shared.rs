@@ -13,7 +13,7 @@ use crate::support::gateway::{accepted, sync_request};
 use crate::support::wire::Operation::Transaction;
 
 /// As many as are under way before anybody has to share.
-const ALONE: usize = 2;
+const ALONE: usize = 4;
 const SIDECARS: usize = 24;
 
 /// What sidecar `number` provides: `demo.Echo`, and `demo.Closed` if it is the one who has that.

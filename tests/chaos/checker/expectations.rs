@@ -24,8 +24,7 @@ pub struct Expectations {
     pub foreign_writes: bool,
     /// The servers are harmed, or flooded: whoever watches ZooKeeper from outside may see late what was committed.
     pub observer_late: bool,
-    /// So many come, or ZooKeeper stands still with so many, that gateways refuse some with 429 or 503 and the words to
-    /// repeat the request later.
+    /// So many come that gateways refuse some at once, with 429 or 503 and the words to repeat the request later.
     pub may_shed: bool,
     /// Percent of the registrants that the run lets fall silent for good when the fault strikes. They must be taken down
     /// in the end, and not before their time to live.

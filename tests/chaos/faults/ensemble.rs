@@ -152,13 +152,7 @@ impl Fault for Part {
     }
 
     fn expectations(&self) -> Expectations {
-        Expectations {
-            observer_late: true,
-            // The server takes what it is sent and does not answer: what waits behind that is refused in the end.
-            may_shed: true,
-            lasts: 3 * SESSION,
-            ..Expectations::default()
-        }
+        Expectations { observer_late: true, lasts: 3 * SESSION, ..Expectations::default() }
     }
 
     fn prepare(&self, setup: &mut Setup) {
