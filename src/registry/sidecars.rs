@@ -174,20 +174,18 @@ impl Registry {
         // After a reconnect the catalog is behind until everything has been read again.
         let is_edit = matches!(wish, Wish::Edited(_));
         let looks_first = is_edit || self.catalog.stale_for().is_some() || self.has_stood_still();
+        // Only what is planned with the lock is planned for what will stand there.
+        let mut lock = ear.change.try_lock().ok();
         let first = match looks_first || ear.is_lapsing() {
             true => None,
             false => plan(change, &mut settled).ok(),
         };
         let mut is_done = matches!(first, Some(None));
-        let mut planned: Option<Plan> = first.flatten();
+        let mut planned: Option<Plan> = first.flatten().filter(|_| lock.is_some());
         while !is_done {
-            let lock = match ear.change.try_lock() {
-                Ok(lock) => lock,
-                Err(_) => {
-                    // Whoever has the lock changes what was planned for.
-                    planned = None;
-                    ear.change.lock().await
-                }
+            let held = match lock.take() {
+                Some(held) => held,
+                None => ear.change.lock().await,
             };
             if ear.is_lapsing() || self.has_stood_still() {
                 planned = None;
@@ -197,7 +195,6 @@ impl Registry {
             if looks_first && matches!(plan(change, &mut settled), Ok(None)) {
                 self.catch_up().await?;
             }
-            // What was planned without the lock is guarded as every plan is: at worst it has to be planned anew.
             let next = || match planned.take() {
                 Some(planned) => Ok(Some(planned)),
                 None => plan(change, &mut settled),
@@ -208,11 +205,12 @@ impl Registry {
             is_done = !settled.is_lost;
             if !is_done {
                 // Whoever puts it back needs the lock.
-                drop(lock);
+                drop(held);
                 change.second_looks -= 1;
                 sleep(SECOND_LOOK).await;
             }
         }
+        drop(lock);
         if settled.supersedes {
             self.clear_superseded_later(sidecar, settled.version);
         }

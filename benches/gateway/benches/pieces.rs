@@ -241,7 +241,7 @@ fn instance(service: usize, number: usize, version: i32) -> Node {
     };
     let document =
         serde_json::to_string(&InstanceDocument { instance, ..InstanceDocument::default() }).unwrap();
-    changed(layout().document(&Registrant::Instance(key)), document, version)
+    changed(layout().document(&Registrant::from(key)), document, version)
 }
 
 /// The body of a sync, in which the last of the providers has this value.
