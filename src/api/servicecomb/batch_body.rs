@@ -134,23 +134,28 @@ type List<T> = Option<Vec<Quick<T>>>;
 impl<'b> Body<'b> {
     /// Environment, application and name of each service; `None` when one is not there.
     fn services(&mut self) -> Option<Vec<Read<'b, 3>>> {
-        let elements = self.services.take().flatten().unwrap_or_default().into_iter();
-        let element = |Quick(element): Quick<ServiceElement<'b>>| {
-            let Quick(ServiceTexts { environment, app_id, service_name }) = element.service?;
-            Some(([environment, app_id, service_name].map(text), text(element.rev)))
-        };
-        elements.map(element).collect()
+        read_all(self.services.take(), |ServiceElement { service, rev }| {
+            let Quick(ServiceTexts { environment, app_id, service_name }) = service?;
+            Some(([environment, app_id, service_name], rev))
+        })
     }
 
     /// Service and id of each instance; `None` when one is not there.
     fn instances(&mut self) -> Option<Vec<Read<'b, 2>>> {
-        let elements = self.instances.take().flatten().unwrap_or_default().into_iter();
-        let element = |Quick(element): Quick<InstanceElement<'b>>| {
-            let Quick(InstanceTexts { service_id, instance_id }) = element.instance?;
-            Some(([service_id, instance_id].map(text), text(element.rev)))
-        };
-        elements.map(element).collect()
+        read_all(self.instances.take(), |InstanceElement { instance, rev }| {
+            let Quick(InstanceTexts { service_id, instance_id }) = instance?;
+            Some(([service_id, instance_id], rev))
+        })
     }
+}
+
+/// What `take` finds in each element of a list; `None` when it finds nothing in one.
+fn read_all<'b, E, const TEXTS: usize>(
+    list: Option<List<E>>,
+    take: impl Fn(E) -> Option<([Option<Text<'b>>; TEXTS], Option<Text<'b>>)>,
+) -> Option<Vec<Read<'b, TEXTS>>> {
+    let elements = list.flatten().unwrap_or_default().into_iter();
+    elements.map(|Quick(element)| take(element).map(|(texts, rev)| (texts.map(text), text(rev)))).collect()
 }
 
 fn text(read: Option<Text<'_>>) -> Cow<'_, str> {
