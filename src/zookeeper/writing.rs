@@ -9,7 +9,7 @@ use ahash::HashMap;
 use parking_lot::Mutex;
 
 use super::change::{Done, Node, Stat};
-use super::layout::{Layout, Place};
+use super::layout::{Layout, Place, parent};
 use super::transaction::{Operation, Transaction};
 use crate::model::Registrant;
 
@@ -40,6 +40,8 @@ pub(super) enum Ended {
 pub(super) struct Change {
     /// What stands there now, creations first as they were ordered.
     pub nodes: Vec<Node>,
+    /// The folders whose stat tells of it as well, each once unless others come between.
+    pub folders: Vec<String>,
     /// Whether `nodes` tells all of it. Else they are to be read, and `along` with them.
     pub is_whole: bool,
     /// What has to be read at the same time.
@@ -118,7 +120,8 @@ impl Change {
         at: &Stat,
         done: Done,
     ) -> Self {
-        let mut change = Self { nodes: Vec::new(), is_whole: true, along: Vec::new(), done };
+        let mut change =
+            Self { nodes: Vec::new(), folders: Vec::new(), is_whole: true, along: Vec::new(), done };
         for (operation, result) in transaction.operations.into_iter().zip(results) {
             let (path, state) = match operation {
                 Operation::Check { .. } => continue,
@@ -132,6 +135,10 @@ impl Change {
             let place = layout.place(&path);
             // What applications offer is not read as it comes, but when the catalog asks for it.
             change.is_whole &= !matches!(place, Place::Application(_) | Place::Foreign(_));
+            let folder = parent(&path);
+            if place.counts_in_folder() && change.folders.last().is_none_or(|last| last != folder) {
+                change.folders.push(folder.to_owned());
+            }
             if let Place::Mark(registrant @ Registrant::Instance(_), _) = place {
                 change.along.push(layout.document(&registrant));
             }

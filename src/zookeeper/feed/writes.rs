@@ -2,7 +2,6 @@
 
 use super::{Ended, Feed, Node, Refresh, Waiter};
 use crate::zookeeper::change::{Done, Shown};
-use crate::zookeeper::layout::parent;
 use crate::zookeeper::writing::Change;
 
 impl Feed<'_> {
@@ -26,16 +25,12 @@ impl Feed<'_> {
                 continue;
             }
             let waiter = Waiter::new(change.done);
-            for node in &change.nodes {
-                if !self.layout.place(&node.path).counts_in_folder() {
-                    continue;
-                }
-                let folder = parent(&node.path);
-                if self.dirty.contains(folder) || self.reading.contains_key(folder) {
+            for folder in change.folders {
+                if self.dirty.contains(&folder) || self.reading.contains_key(&folder) {
                     // An earlier state of it may be on its way.
-                    self.dirty.mark(folder.to_owned()).push(waiter.clone());
-                } else if folders.last().is_none_or(|last| last != folder) {
-                    folders.push(folder.to_owned());
+                    self.dirty.mark(folder).push(waiter.clone());
+                } else if folders.last() != Some(&folder) {
+                    folders.push(folder);
                 }
             }
             nodes.extend(change.nodes);
