@@ -204,6 +204,14 @@ impl Catalog {
         self.state.read().leases.marks(registrant).is_some_and(|marks| marks.contains(replica))
     }
 
+    /// How long an instance that is known may be silent, and whether `replica` has marked its lease. `None` without a lease, or
+    /// without the instance.
+    pub fn lease_of(&self, registrant: &Registrant, replica: Option<&ReplicaId>) -> Option<(Duration, bool)> {
+        let state = self.state.read();
+        let lease = state.leases.get(registrant)?;
+        Some((lease.time_to_live?, replica.is_some_and(|replica| lease.marks.contains(replica))))
+    }
+
     /// Shows every lease to `look`, a few at a time so that nobody waits for it, and collects what it answers.
     pub fn look_at_leases<T>(&self, mut look: impl FnMut(LeaseView<'_>) -> Option<T>) -> Vec<T> {
         let mut answers = Vec::new();

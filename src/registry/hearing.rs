@@ -55,12 +55,23 @@ impl Hearing {
     /// Notes a sign of life.
     pub fn touch(&self, registrant: &Registrant) -> Arc<Ear> {
         let ear = self.ear(registrant);
+        self.note(&ear);
+        ear
+    }
+
+    /// Notes a sign of life of somebody who is known here already.
+    pub fn touch_again(&self, registrant: &Registrant) -> Option<Arc<Ear>> {
+        let ear = self.shard(registrant).read().get(registrant)?.clone();
+        self.note(&ear);
+        Some(ear)
+    }
+
+    fn note(&self, ear: &Ear) {
         // One more than the elapsed time, since 0 stands for never.
         let now = u64::try_from(lease_now().saturating_duration_since(self.start).as_millis())
             .unwrap_or(u64::MAX - 1)
             + 1;
         ear.heard.fetch_max(now, Ordering::SeqCst);
-        ear
     }
 
     /// What is known of a registrant, without counting as a sign of life.
@@ -120,7 +131,9 @@ mod tests {
         hearing.forget(|_, _| false);
         assert!(hearing.last(&registrant).is_some());
         drop(ear);
+        assert!(hearing.touch_again(&registrant).is_some());
         hearing.forget(|_, _| false);
         assert_eq!(hearing.last(&registrant), None);
+        assert!(hearing.touch_again(&registrant).is_none() && hearing.last(&registrant).is_none());
     }
 }

@@ -123,10 +123,15 @@ impl Registry {
     /// [`RegistryError::NoSuchInstance`], and [`RegistryError::NotConnected`] when another replica should be asked.
     pub async fn heartbeat(&self, key: &InstanceKey) -> Result<(), RegistryError> {
         let registrant = Registrant::from(key.clone());
-        if let Some(time_to_live) = self.catalog.time_to_live(key) {
-            let ear = self.hearing.touch(&registrant);
-            let replica = self.zookeeper.present_replica();
-            let marked = replica.is_some_and(|replica| self.catalog.is_marked(&registrant, &replica));
+        // In the order of every sign of life: it is noted, and then it is looked whether everything stands.
+        let ear = self.hearing.touch_again(&registrant).or_else(|| {
+            let is_known = self.catalog.time_to_live(key).is_some();
+            is_known.then(|| self.hearing.touch(&registrant))
+        });
+        let replica = self.zookeeper.present_replica();
+        if let Some(ear) = ear
+            && let Some((time_to_live, marked)) = self.catalog.lease_of(&registrant, replica.as_deref())
+        {
             if let Some(lost) = self.zookeeper.disconnected_for() {
                 // Whoever registered it anew through another replica meanwhile has to hear it in time.
                 let alone = self.zookeeper.session_timeout().min(time_to_live / 2);

@@ -1,5 +1,7 @@
 //! Finding instances, and the `rev` with which clients ask only for what they have not seen.
 
+use std::cell::Cell;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -48,13 +50,15 @@ pub async fn find(request: HttpRequest, gateway: web::Data<Gateway>) -> Result<H
     let query = Query::of(&request);
     let (tenant, service) = (request::tenant(&request)?, service_view(&query)?);
     let (consumer_id, tags) = (request::consumer_id(&request)?, query.tags()?);
-    let find = || gateway.catalog.ask(&tenant, consumer_id, |asker| asker.find(service, true, &tags));
+    let dependency = Cell::new(None);
+    let find = || {
+        gateway.catalog.ask(&tenant, consumer_id, |asker| {
+            dependency.set(asker.new_dependency(service, true));
+            asker.find(service, true, &tags)
+        })
+    };
     let (seen, found) = Seen::compare(&gateway.catalog, query.rev(), find).await?;
-    if consumer_id.is_some() {
-        gateway.registry.note_dependencies(
-            gateway.catalog.ask(&tenant, consumer_id, |asker| asker.new_dependency(service, true)),
-        );
-    }
+    gateway.registry.note_dependencies(dependency.take());
     answer(&request, seen, &found).await
 }
 

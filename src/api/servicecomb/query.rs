@@ -19,7 +19,13 @@ impl<'q> Query<'q> {
 
     /// Decodes `text`, the part of an address behind the question mark.
     pub fn parse(text: &'q str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).collect())
+        if text.contains(['%', '+']) {
+            return Self(form_urlencoded::parse(text.as_bytes()).collect());
+        }
+        // Nearly every query has nothing to decode.
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        Self(pairs.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect())
     }
 
     /// The value of `name`; empty when it is absent.
@@ -88,6 +94,15 @@ impl<'q> Query<'q> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_with_nothing_to_decode_reads_as_any_other() {
+        for text in ["", "a", "a=", "=a", "a=b", "a=b=c&&d", "&", "a&b=1&a=2&", "a=\u{e9}", "?a=/b:c,d;e"] {
+            let careful: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+            assert_eq!(Query::parse(text).0, careful, "{text}");
+        }
+        assert_eq!(Query::parse("a=%20+b").get("a"), "  b");
+    }
 
     #[test]
     fn queries_are_decoded_and_the_first_of_a_repeated_parameter_counts() {
