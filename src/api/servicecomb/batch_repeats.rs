@@ -90,6 +90,8 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -203,6 +205,50 @@ mod tests {
         let instance = json!([{"instance": {"serviceId": "cart", "instanceId": "i"}}]);
         let both = json!({"services": services(&[("cart", "")]), "instances": instance});
         assert_eq!(ask(&catalog, &repeats, None, &both).await, never);
+    }
+
+    /// Whatever is told before a request is in its answer, also if it is told while another one is answered.
+    #[test]
+    fn a_change_that_is_told_while_the_same_is_asked_is_seen_by_the_next() {
+        const SERVICES: usize = 40;
+        const CHANGES: i64 = 20_000;
+        let (catalog, repeats) = (catalog(), Repeats::new(1 << 20));
+        let names: Vec<String> = (0..SERVICES).map(|number| format!("s{number}")).collect();
+        catalog.apply(names.iter().map(|name| microservice(name, "1", 1)).collect());
+        let folder = |number: usize, zxid| {
+            let path = layout().instance_folder(&Tenant::default(), &names[number]);
+            let stat = Stat { czxid: 1, mzxid: 1, pzxid: zxid, ..Stat::default() };
+            Node { path, state: Some((Vec::new(), stat)) }
+        };
+        let asked: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+        let (tenant, body) = (Tenant::default(), json!({"services": services(&asked)}).to_string());
+        let asked = Asked { tenant: &tenant, consumer_id: None, ignores_rev: false, body: body.as_bytes() };
+        let told = AtomicI64::new(0);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for zxid in 2..=CHANGES {
+                    // What is found first, and what is found in a later look.
+                    let number = if zxid % 2 == 0 { 0 } else { SERVICES - 1 };
+                    catalog.apply(vec![folder(number, zxid)]);
+                    told.store(zxid, Ordering::Release);
+                }
+            });
+            let mut seen = 0;
+            while seen < CHANGES {
+                let before = told.load(Ordering::Acquire);
+                let answer = runtime
+                    .block_on(asked.answer(&catalog, Some(&repeats), &Limits::default(), drop))
+                    .unwrap();
+                let answer: Value = serde_json::from_slice(&answer).unwrap();
+                let zxid = |number: usize| {
+                    let rev = answer["services"]["updated"][number]["rev"].as_str().unwrap();
+                    crate::model::Revision::parse(rev).unwrap().zxid
+                };
+                seen = zxid(0).max(zxid(SERVICES - 1));
+                assert!(seen >= before, "{seen} was answered after {before} was told");
+            }
+        });
     }
 
     #[tokio::test]
