@@ -94,6 +94,7 @@ impl Core {
                 waiting: config.mosn.max_waiting,
             }),
             repeats: web::Data::new(mosn::Repeats::new(config.mosn.max_repeat_memory)),
+            batch_repeats: web::Data::new(servicecomb::Repeats::new(rules.max_repeat_memory)),
             servicecomb: servicecomb::Limits {
                 body: rules.max_body,
                 instance_body: rules.max_instance_body,
@@ -138,6 +139,7 @@ pub struct Dialects {
     bodies: Bodies,
     mosn: web::Data<mosn::Limits>,
     repeats: web::Data<mosn::Repeats>,
+    batch_repeats: web::Data<servicecomb::Repeats>,
     servicecomb: servicecomb::Limits,
 }
 
@@ -155,6 +157,7 @@ impl Dialects {
             .app_data(self.bodies.clone())
             .app_data(self.mosn.clone())
             .app_data(self.repeats.clone())
+            .app_data(self.batch_repeats.clone())
             .app_data(self.servicecomb)
             .app_data(self.document.clone())
             .configure(openapi::configure)

@@ -2,6 +2,7 @@
 
 use super::applications::{MappingRecord, StoredInstance};
 use super::state::{Loss, State, unreadable};
+use super::topics::Topic;
 use crate::dubbo::{InstanceError, applications_in};
 use crate::telemetry::Metrics;
 use crate::zookeeper::{ApplicationPlace, Layout, MetadataHome, MetadataKey, Stat};
@@ -16,6 +17,7 @@ impl State {
         state: Option<(&[u8], &Stat)>,
     ) {
         let folder = state.map(|(_, stat)| stat.pzxid);
+        self.services.topics.touch(topic_of(&place));
         match place {
             ApplicationPlace::Root => self.applications.root = folder.unwrap_or(0),
             ApplicationPlace::Folder(application) => self.applications.folder(&application, folder),
@@ -104,5 +106,17 @@ impl State {
                 self.losses.extend(self.applications.owners(application).into_iter().map(Loss::Registration));
             }
         }
+    }
+}
+
+/// What finds by name look at of a place.
+fn topic_of(place: &ApplicationPlace) -> Topic<'_> {
+    match place {
+        ApplicationPlace::Root => Topic::Applications,
+        ApplicationPlace::Folder(application)
+        | ApplicationPlace::MetadataFolder(application)
+        | ApplicationPlace::Instance { application, .. } => Topic::Application(application),
+        ApplicationPlace::Metadata(key) => Topic::Application(&key.application),
+        ApplicationPlace::Mapping(interface) => Topic::Name(interface),
     }
 }

@@ -4,8 +4,10 @@
 //! There is a document for every revision that ever was, and each can be large: only those that an instance names are
 //! read and kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use ahash::HashMap;
 
 use crate::dubbo::{ApplicationInstance, InstanceError, Mark, ServiceInfo};
 use crate::model::{Registrant, short_digest};
@@ -278,6 +280,11 @@ impl Applications {
     pub fn zxid(&self, application: &str) -> i64 {
         let Some(known) = self.known.get(application) else { return self.root };
         known.zxid.max(known.folder.unwrap_or(self.root)).max(known.metadata_folder)
+    }
+
+    /// Whether an application has a folder of instances.
+    pub fn has_folder(&self, application: &str) -> bool {
+        self.known.get(application).is_some_and(|known| known.folder.is_some())
     }
 
     /// Takes the folder of an application's instances as it was read.

@@ -10,6 +10,7 @@ use super::instances::KeptInstance;
 use super::names::{Name, NameKey};
 use super::services::{Service, TenantServices, name_key};
 use super::state::{State, unreadable};
+use super::topics::Topic;
 use crate::dubbo::dependency_url;
 use crate::model::{
     DependencyDocument, DependencyKey, InstanceKey, Microservice, Registrant, ServiceKey, ServiceKeyView,
@@ -37,7 +38,11 @@ impl State {
     ) {
         let tenant = self.services.tenants.entry(key.provider.tenant.clone()).or_default();
         let name = name_of(&key.provider);
-        let Some((data, stat)) = state else { return tenant.forget_dependency(&key.consumer_id, &name) };
+        let Some((data, stat)) = state else {
+            // The next find shows it anew.
+            self.services.topics.touch(Topic::Name(&key.provider.service_name));
+            return tenant.forget_dependency(&key.consumer_id, &name);
+        };
         let known = tenant.dependencies.entry(key.consumer_id.clone()).or_default();
         let document = serde_json::from_slice(data).map(Arc::new).unwrap_or_else(|error| {
             unreadable(metrics, false, "dependency", &key.consumer_id, &key.provider.service_name, &error);

@@ -25,6 +25,9 @@ mod registrants;
 mod services;
 mod snapshots;
 mod state;
+mod topics;
+#[cfg(test)]
+mod topics_tests;
 mod watch;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -51,6 +54,7 @@ pub use nodes::ServiceNode;
 pub use services::MicroserviceRecord;
 pub use snapshots::SnapshotRecord;
 pub use state::Loss;
+pub use topics::{Basis, Moment};
 pub use watch::{Changes, Event, Lane, Watch, WatchError, Watchers};
 
 /// Changes that are made under one lock: a long reading must not keep readers waiting.

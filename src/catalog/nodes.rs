@@ -8,6 +8,7 @@ use super::providers::provider_instance;
 use super::registrants::Registrants;
 use super::services::Services;
 use super::state::unreadable;
+use super::topics::Topic;
 use crate::dubbo::{self, ServiceUrl, Side, UrlView};
 use crate::model::{Ownership, Registrant, SnapshotPart, Tenant};
 use crate::telemetry::Metrics;
@@ -173,10 +174,11 @@ impl ServiceNodes {
     pub fn folder(&mut self, services: &mut Services, interface: &str, zxid: i64) {
         let known = self.interfaces.entry(interface.to_owned()).or_default();
         known.zxid = zxid;
+        touch(services, interface);
         // The folder's zxid is part of the revision of every service that its providers appear as.
         if let Some(tenant) = services.tenants.get_mut(&Tenant::default()) {
             for id in known.shown.keys() {
-                tenant.invalidate(id);
+                tenant.invalidate(&mut services.topics, id);
             }
         }
         if known.nodes.is_empty() && zxid == 0 {
@@ -200,6 +202,7 @@ impl ServiceNodes {
         let Interface { nodes, shown, malformed, changed, .. } = known;
         let was_empty = nodes.is_empty();
         *changed = state.map_or(0, |(_, stat)| stat.mzxid).max(*changed);
+        touch(services, interface);
         let before = nodes.remove(name);
         let reported = before.is_some();
         match before.as_ref().map(|before| before.address) {
@@ -299,6 +302,14 @@ impl ServiceNodes {
             self.consumers.insert(path.into(), node);
         }
         lost
+    }
+}
+
+/// Takes that what [`ServiceNodes::interface_zxid`] says of an interface may have changed. What cannot be decoded is the name
+/// of no service.
+fn touch(services: &mut Services, path_interface: &str) {
+    if let Ok(name) = dubbo::decode(path_interface) {
+        services.topics.touch(Topic::Name(&name));
     }
 }
 

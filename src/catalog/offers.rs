@@ -4,9 +4,10 @@
 //! The interface level wins: an offer is shown only as long as no provider URL of the same interface, group, version,
 //! protocol and address stands there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ahash::HashMap;
 use bytes::Bytes;
 
 use super::applications::{Standing, StoredInstance};
@@ -244,16 +245,26 @@ impl State {
     /// as the service is, or ever was, something of it.
     /// `providers` is the zxid of the service's providers.
     pub(super) fn application_zxid(&self, application: &str, service: &str, providers: i64) -> i64 {
+        if self.is_of_application(application, service) {
+            self.applications.zxid(application).max(providers)
+        } else {
+            0
+        }
+    }
+
+    /// Whether a service is, or ever was, something of an application.
+    fn is_of_application(&self, application: &str, service: &str) -> bool {
         let is_mapped = || {
             let mapping = self.applications.mappings.get(service).and_then(|mapping| mapping.text.as_deref());
             mapping.is_some_and(|text| dubbo::applications_in(text).any(|name| name == application))
         };
-        let concerns = (application == service && self.applications.known.contains_key(application))
+        (application == service && self.applications.known.contains_key(application))
             || self.offers.has(service, Some(application))
-            || is_mapped();
-        if !concerns {
-            return 0;
-        }
-        self.applications.zxid(application).max(providers)
+            || is_mapped()
+    }
+
+    /// Whether a service is, or ever was, something of an application of which only the root of all can tell when it went.
+    pub(super) fn is_of_unknown_application(&self, application: &str, service: &str) -> bool {
+        self.is_of_application(application, service) && !self.applications.has_folder(application)
     }
 }

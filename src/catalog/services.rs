@@ -14,6 +14,7 @@ use super::dependencies::DependencyRecord;
 use super::instances::KeptInstance;
 use super::listing::Listing;
 use super::names::{Name, NameKey};
+use super::topics::{Topic, Topics};
 use crate::model::{InstanceKey, Microservice, Registrant, Tenant};
 use crate::zookeeper::Layout;
 
@@ -159,7 +160,7 @@ pub(super) const SIDECAR: &str = "SIDECAR";
 
 impl TenantServices {
     /// Files `microservice` under its name and alias.
-    pub fn file(&mut self, id: &str, microservice: &Microservice) {
+    fn file(&mut self, id: &str, microservice: &Microservice) {
         let group = self.by_name.entry(name_key(microservice, &microservice.service_name)).or_default();
         group.versions.entry(microservice.version.clone()).or_default().insert(id.to_owned());
         group.answer = OnceLock::new();
@@ -170,7 +171,8 @@ impl TenantServices {
     }
 
     /// Takes `microservice` out of where [`Self::file`] put it.
-    pub fn unfile(&mut self, id: &str, microservice: &Microservice) {
+    fn unfile(&mut self, topics: &mut Topics, id: &str, microservice: &Microservice) {
+        topics.touch(Topic::Name(&microservice.service_name));
         let key = name(microservice, &microservice.service_name);
         let key = &key as &dyn Name;
         if let Some(group) = self.by_name.get_mut(key) {
@@ -191,13 +193,14 @@ impl TenantServices {
     }
 
     /// Forgets every answer that shows the service `id`.
-    pub fn invalidate(&mut self, id: &str) {
+    pub fn invalidate(&mut self, topics: &mut Topics, id: &str) {
         if does_wrong!("stale-answer") {
             return;
         }
         let Some(service) = self.services.get_mut(id) else { return };
         service.answer = OnceLock::new();
         if let Some(microservice) = service.microservice() {
+            topics.touch(Topic::Name(&microservice.service_name));
             let key = name(microservice, &microservice.service_name);
             if let Some(group) = self.by_name.get_mut(&key as &dyn Name) {
                 group.answer = OnceLock::new();
@@ -206,7 +209,7 @@ impl TenantServices {
     }
 
     /// Changes the service `id` and keeps the indexes and answers true to it.
-    pub fn change<T>(&mut self, id: &str, change: impl FnOnce(&mut Service) -> T) -> T {
+    fn change<T>(&mut self, topics: &mut Topics, id: &str, change: impl FnOnce(&mut Service) -> T) -> T {
         let service = match self.services.get_mut(id) {
             Some(service) => service,
             None => self.services.entry(id.to_owned()).or_default(),
@@ -229,14 +232,16 @@ impl TenantServices {
         };
         if !same {
             self.listing.note(before.clone(), after.clone());
+            topics.touch(Topic::Service(id));
             if let Some(before) = before {
-                self.unfile(id, &before);
+                self.unfile(topics, id, &before);
             }
             if let Some(after) = after {
                 self.file(id, &after);
             }
         }
-        self.invalidate(id);
+        // Touches the name under which it stands now as well.
+        self.invalidate(topics, id);
         result
     }
 }
@@ -264,6 +269,8 @@ pub(super) struct Services {
     pub tenants: HashMap<Tenant, TenantServices>,
     /// Makes the digests of endpoints; keyed, so that nobody can choose endpoints that collide.
     pub hasher: RandomState,
+    /// When what is found by name last changed.
+    pub topics: Topics,
 }
 
 impl Services {
@@ -276,7 +283,7 @@ impl Services {
             Some(services) => services,
             None => self.tenants.entry(tenant.clone()).or_default(),
         };
-        services.change(id, change)
+        services.change(&mut self.topics, id, change)
     }
 
     /// The other versions of a microservice, as far as they ever had an instance.

@@ -149,7 +149,8 @@ fn check_dialects(config: &Config) -> Checked {
     within("servicecomb.quota_instances", servicecomb.quota_instances, 1..=10_000_000, "instances")?;
     within("servicecomb.quota_schemas", servicecomb.quota_schemas, 1..=1_000, "schemas")?;
     within("servicecomb.quota_tags", servicecomb.quota_tags, 1..=1_000, "tags")?;
-    within("servicecomb.max_watchers", servicecomb.max_watchers, 0..=1_000_000, "watchers")
+    within("servicecomb.max_watchers", servicecomb.max_watchers, 0..=1_000_000, "watchers")?;
+    within("servicecomb.max_repeat_memory", servicecomb.max_repeat_memory, 0..=16 * 1024 * MIB, "bytes")
 }
 
 fn check_mass_silence(brake: &MassSilence) -> Checked {

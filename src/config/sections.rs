@@ -198,6 +198,9 @@ pub struct ServiceComb {
     /// Consumers that are told of changes over a WebSocket at one time, 0 to 1,000,000.
     #[serde(deserialize_with = "values::whole")]
     pub max_watchers: usize,
+    /// Memory for the answers to unchanged batch finds, 0 to 16 GiB, in bytes.
+    #[serde(deserialize_with = "values::whole")]
+    pub max_repeat_memory: usize,
 }
 
 /// `[mass_silence]`: when silence is not believed.

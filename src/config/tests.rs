@@ -99,6 +99,7 @@ fn the_defaults_are_the_ones_that_are_promised() {
             quota_schemas: 100,
             quota_tags: 100,
             max_watchers: 10_000,
+            max_repeat_memory: 64 * 1024 * 1024,
         },
         dubbo: Dubbo {
             root: "/dubbo".to_owned(),
@@ -262,6 +263,7 @@ fn a_value_that_is_malformed_or_out_of_bounds_is_refused_with_the_name_of_its_ke
         ("servicecomb.quota_schemas", "1001"),
         ("servicecomb.quota_tags", "0"),
         ("servicecomb.max_watchers", "1000001"),
+        ("servicecomb.max_repeat_memory", "17179869185"),
         ("servicecomb.min_times", "4294967296"),
         ("dubbo.root", "dubbo"),
         ("dubbo.root", "/"),

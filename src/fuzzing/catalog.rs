@@ -1,11 +1,12 @@
-//! The catalog, told of changes as they happen, knows what one knows that reads everything at the end.
+//! The catalog, told of changes as they happen, knows what one knows that reads everything at the end, and what it says to
+//! stand is what it would answer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use super::tree::{self, Candidate, Tree};
-use crate::catalog::Catalog;
-use crate::model::{InstanceKey, ServiceKey, Tenant};
+use crate::catalog::{Basis, Catalog};
+use crate::model::{InstanceKey, ServiceKey, ServiceKeyView, Tenant};
 use crate::telemetry::Metrics;
 use crate::zookeeper::Sink;
 
@@ -22,6 +23,7 @@ pub fn follows(input: &[u8]) {
     let catalog = empty();
     let mut untold = Vec::new();
     let mut sound = HashSet::new();
+    let mut kept = HashMap::new();
     for change in input.chunks_exact(2).take(CHANGES) {
         let (which, what) = (change[0], change[1]);
         let candidate: &Candidate = &candidates[usize::from(which) % candidates.len()];
@@ -43,6 +45,7 @@ pub fn follows(input: &[u8]) {
         // The upper bits say when it is told.
         if what & 0x40 == 0 {
             tell(&catalog, &tree, &untold);
+            compare(&catalog, &mut kept);
             if what & 0x80 == 0 {
                 untold.clear();
             }
@@ -59,6 +62,36 @@ pub fn follows(input: &[u8]) {
         only(&told, &read),
         only(&read, &told),
     );
+}
+
+/// Finds by name, each with what it rests on: as long as that stands the same is found. What shows a new dependency is not
+/// kept.
+fn compare(catalog: &Catalog, kept: &mut HashMap<(bool, &'static str), (Basis, String)>) {
+    let tenant = Tenant::default();
+    for (is_named, service_name) in [false, true]
+        .into_iter()
+        .flat_map(|is_named| ["cart", "demo.Echo", "demo.Cart", "shop"].map(|name| (is_named, name)))
+    {
+        let (consumer, moment) = (is_named.then_some("cart"), catalog.moment());
+        let service = ServiceKeyView { environment: "", app_id: "shop", service_name };
+        let (found, dependency) = catalog.ask(&tenant, consumer, |asker| {
+            let found = asker.find(service, false, &[]);
+            let found =
+                found.map(|found| (found.revision, String::from_utf8_lossy(found.json()).into_owned()));
+            (format!("{found:?}"), asker.new_dependency(service, false))
+        });
+        let place = (is_named, service_name);
+        match kept.get(&place) {
+            Some((basis, known)) if catalog.stands(basis) => {
+                assert_eq!((known, dependency), (&found, None), "{consumer:?} finds {service_name}");
+            }
+            _ if dependency.is_some() => drop(kept.remove(&place)),
+            _ => {
+                let basis = catalog.basis(moment, &tenant, consumer, std::iter::once(service));
+                kept.insert(place, (basis, found));
+            }
+        }
+    }
 }
 
 fn empty() -> Catalog {

@@ -16,6 +16,7 @@ mod application_level_replicas;
 mod application_level_writing;
 mod architecture;
 mod attributes;
+mod batch_repeats;
 mod behind;
 mod client_habits;
 mod configurators;

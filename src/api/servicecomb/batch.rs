@@ -1,9 +1,11 @@
 //! Finding the instances of many services, and many single instances, with one request.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 
 use super::batch_answer::{self, Answers};
 use super::batch_body::Wanted;
+use super::batch_repeats::{self, Repeats};
 use super::error::ApiError;
 use super::json::{self, Object};
 use super::limits::Limits;
@@ -47,24 +49,74 @@ pub async fn action(
     let (tenant, consumer_id) = (request::tenant(&request)?, request::consumer_id(&request)?);
     let limits = Limits::of(&request);
     let body = request::raw_body(&request, payload, limits.body).await?;
-    let mut wanted = match Wanted::read_quickly(&tenant, &body, limits.batch_elements) {
-        Some(wanted) => wanted,
-        None => Wanted::read(&tenant, &Object::root(&json::parse(&body)?)?, limits.batch_elements)?,
-    };
-    if query.ignores_rev() {
-        wanted.forget_revisions();
+    let asked = Asked { tenant: &tenant, consumer_id, ignores_rev: query.ignores_rev(), body: &body };
+    let note = |dependencies| gateway.registry.note_dependencies(dependencies);
+    let answer = asked.answer(&gateway.catalog, Repeats::of(&request), &limits, note).await?;
+    Ok(response::json_bytes(answer))
+}
+
+/// All that decides what is answered.
+pub(super) struct Asked<'r> {
+    pub(super) tenant: &'r Tenant,
+    pub(super) consumer_id: Option<&'r str>,
+    pub(super) ignores_rev: bool,
+    pub(super) body: &'r [u8],
+}
+
+impl Asked<'_> {
+    /// The answer, also from what the same came to before. What the consumer is shown to use, and was not known to, is handed
+    /// to `note`.
+    ///
+    /// # Errors
+    /// 400001 when the body is not acceptable, or the answer would be too long.
+    pub(super) async fn answer(
+        &self,
+        catalog: &Catalog,
+        repeats: Option<&Repeats>,
+        limits: &Limits,
+        note: impl FnOnce(Vec<DependencyKey>),
+    ) -> Result<Bytes, ApiError> {
+        let repeats = repeats.map(|repeats| (repeats, repeats.key(self)));
+        if let Some(answer) = repeats.and_then(|(repeats, key)| repeats.answer(key, catalog)) {
+            return Ok(answer);
+        }
+        let wanted = self.read(limits)?;
+        let moment = catalog.moment();
+        let mut round = Round::default();
+        let mut is_ahead = false;
+        // Two rounds at most: the second when a client has seen a later state than this replica knew in the first.
+        if !round.find(catalog, self.tenant, self.consumer_id, &wanted, false).await {
+            is_ahead = true;
+            catalog.catch_up().await;
+            round = Round::default();
+            round.find(catalog, self.tenant, self.consumer_id, &wanted, true).await;
+        }
+        // Who is ahead makes this replica catch up each time, and what is not recorded is noted each time.
+        let can_repeat = !is_ahead
+            && round.dependencies.is_empty()
+            && wanted.instances.is_empty()
+            && wanted.services.len() <= batch_repeats::MOST;
+        note(round.dependencies);
+        let answer = batch_answer::document(&round.services, &round.instances, limits.batch_answer)?;
+        if let Some((repeats, key)) = repeats.filter(|_| can_repeat) {
+            let services = wanted.services.iter().map(|element| element.key.view());
+            let basis = catalog.basis(moment, self.tenant, self.consumer_id, services);
+            repeats.remember(key, basis, answer.clone());
+        }
+        Ok(answer)
     }
 
-    let mut round = Round::default();
-    // Two rounds at most: the second when a client has seen a later state than this replica knew in the first.
-    if !round.find(&gateway.catalog, &tenant, consumer_id, &wanted, false).await {
-        gateway.catalog.catch_up().await;
-        round = Round::default();
-        round.find(&gateway.catalog, &tenant, consumer_id, &wanted, true).await;
+    fn read(&self, limits: &Limits) -> Result<Wanted<'_>, ApiError> {
+        let (tenant, most) = (self.tenant, limits.batch_elements);
+        let mut wanted = match Wanted::read_quickly(tenant, self.body, most) {
+            Some(wanted) => wanted,
+            None => Wanted::read(tenant, &Object::root(&json::parse(self.body)?)?, most)?,
+        };
+        if self.ignores_rev {
+            wanted.forget_revisions();
+        }
+        Ok(wanted)
     }
-    gateway.registry.note_dependencies(round.dependencies);
-    let answer = batch_answer::document(&round.services, &round.instances, limits.batch_answer)?;
-    Ok(response::json_bytes(answer))
 }
 
 /// What was found.

@@ -7,6 +7,7 @@
 mod batch;
 mod batch_answer;
 mod batch_body;
+mod batch_repeats;
 mod cors;
 mod dependencies;
 mod discovery;
@@ -50,6 +51,7 @@ use actix_web::{HttpResponse, ResponseError, middleware, rt, web};
 use self::error::{ApiError, Code};
 use crate::catalog::Lane;
 
+pub use batch_repeats::Repeats;
 pub use cors::is_cross_origin;
 pub use frequent::Frequent;
 pub use limits::Limits;

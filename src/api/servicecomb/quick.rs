@@ -50,7 +50,9 @@ pub(super) use fields;
 
 /// Reads a whole body; `None` when it takes more care.
 pub fn read<'b, F: Fields<'b>>(body: &'b [u8]) -> Option<F> {
-    serde_json::from_slice(body).ok().map(|Quick(fields)| fields)
+    // Looked at as a whole: that is quicker than one text after the other.
+    let body = std::str::from_utf8(body).ok()?;
+    serde_json::from_str(body).ok().map(|Quick(fields)| fields)
 }
 
 /// Takes the next value of `map`.
