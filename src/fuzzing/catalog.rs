@@ -107,7 +107,7 @@ fn picture(catalog: &Catalog) -> Vec<String> {
             lines.push(format!("found of {key:?}: {}", String::from_utf8_lossy(found.json())));
         }
         for instance_id in catalog.instance_ids(&tenant, id) {
-            let key = InstanceKey { tenant: tenant.clone(), service_id: id.clone(), instance_id };
+            let key = InstanceKey { tenant: tenant.clone(), service_id: id.as_str().into(), instance_id };
             let record = catalog.instance_record(&key).map(|record| record.document);
             lines.push(format!("instance {key:?}: {record:?}"));
         }

@@ -3,6 +3,7 @@
 //! ZooKeeper has no paging and Java tools refuse listings over 1 MiB, so what grows with the number of sidecars is
 //! spread over 256 shards: 100,000 sidecars make folders of about 400 names.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -291,15 +292,21 @@ fn own_place(parts: &[&str]) -> Option<Place> {
         | ["microservices" | "instances" | "dependencies", _]
         | ["microservices" | "instances" | "dependencies", _, _]
         | ["dependencies", _, _, _] => Place::Folder,
-        ["microservices", domain, project, id] => Place::Microservice(tenant(domain, project)?, plain(id)?),
-        ["microservices", domain, project, id, "tags"] => Place::Tags(tenant(domain, project)?, plain(id)?),
+        ["microservices", domain, project, id] => {
+            Place::Microservice(tenant(domain, project)?, plain(id)?.into_owned())
+        }
+        ["microservices", domain, project, id, "tags"] => {
+            Place::Tags(tenant(domain, project)?, plain(id)?.into_owned())
+        }
         ["microservices", domain, project, id, "schemas"] => {
-            Place::Schemas(tenant(domain, project)?, plain(id)?)
+            Place::Schemas(tenant(domain, project)?, plain(id)?.into_owned())
         }
         ["dependencies", domain, project, consumer, name] => {
             Place::Dependency(dependency(tenant(domain, project)?, consumer, name)?)
         }
-        ["instances", domain, project, id] => Place::InstanceFolder(tenant(domain, project)?, plain(id)?),
+        ["instances", domain, project, id] => {
+            Place::InstanceFolder(tenant(domain, project)?, plain(id)?.into_owned())
+        }
         ["instances", domain, project, service, id] => {
             Place::Instance(instance(domain, project, service, id)?)
         }
@@ -328,25 +335,25 @@ fn sidecar(text: &str) -> Option<SidecarId> {
     SidecarId::parse(&plain(text)?).ok()
 }
 
-fn tenant(domain: &str, project: &str) -> Option<Tenant> {
+pub(super) fn tenant(domain: &str, project: &str) -> Option<Tenant> {
     Some(Tenant::new(plain(domain)?, plain(project)?))
 }
 
 fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<Arc<InstanceKey>> {
     Some(Arc::new(InstanceKey {
         tenant: tenant(domain, project)?,
-        service_id: plain(service)?,
-        instance_id: plain(id)?,
+        service_id: plain(service)?.into(),
+        instance_id: plain(id)?.into(),
     }))
 }
 
 fn dependency(tenant: Tenant, consumer: &str, name: &str) -> Option<Arc<DependencyKey>> {
-    let mut parts = name.split('|').map(plain);
+    let mut parts = name.split('|').map(|part| plain(part).map(Cow::into_owned));
     let mut next = || parts.next().flatten();
     let (environment, app_id, service_name) = (next()?, next()?, next()?);
     let provider = ServiceKey { tenant, environment, app_id, service_name };
     parts.next().is_none().then_some(())?;
-    Some(Arc::new(DependencyKey { consumer_id: plain(consumer)?, provider }))
+    Some(Arc::new(DependencyKey { consumer_id: plain(consumer)?.into_owned(), provider }))
 }
 
 fn tail(registrant: &Registrant) -> String {
@@ -388,11 +395,9 @@ fn segment(text: &str) -> String {
     }
 }
 
-fn plain(segment: &str) -> Option<String> {
-    if !segment.contains('%') {
-        return Some(segment.to_owned());
-    }
-    percent_decode_str(segment).decode_utf8().ok().map(|text| text.into_owned())
+pub(super) fn plain(segment: &str) -> Option<Cow<'_, str>> {
+    let decoded = || percent_decode_str(segment).decode_utf8().ok();
+    if segment.contains('%') { decoded() } else { Some(Cow::Borrowed(segment)) }
 }
 
 #[cfg(test)]
