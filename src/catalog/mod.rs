@@ -310,19 +310,15 @@ impl Catalog {
 
 impl Catalog {
     /// Takes znodes; answers the paths of those that it wants to be read besides.
-    fn take(&self, mut nodes: impl Iterator<Item = TakenApart>) -> Vec<String> {
+    fn take(&self, nodes: Vec<TakenApart>) -> Vec<String> {
+        let mut nodes = nodes.into_iter();
         let mut wanted = Vec::new();
         let (mut lost, mut consumers_changed) = (false, false);
         let mut news = Vec::new();
-        loop {
-            // What it takes to make them is done before the lock.
-            let some: Vec<_> = nodes.by_ref().take(CHANGES_PER_LOCK).collect();
-            if some.is_empty() {
-                break;
-            }
+        while nodes.len() > 0 {
             let mut state = self.state.write();
             state.is_new = false;
-            for node in some {
+            for node in nodes.by_ref().take(CHANGES_PER_LOCK) {
                 state.apply(&self.layout, &self.metrics, node);
             }
             lost |= !state.losses.is_empty();
@@ -352,10 +348,11 @@ impl Sink for Catalog {
     }
 
     fn apply(&self, nodes: Vec<Node>) -> Vec<String> {
-        self.take(nodes.into_iter().map(|node| {
+        let apart = |node: Node| {
             let place = self.layout.place(&node.path);
             self.apart(node, place)
-        }))
+        };
+        self.take(nodes.into_iter().map(apart).collect())
     }
 
     fn touch(&self, folders: Vec<String>, zxid: i64) {

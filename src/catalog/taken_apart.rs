@@ -71,6 +71,6 @@ impl Batch for Reply {
     }
 
     fn apply(self: Box<Self>) -> Vec<String> {
-        self.catalog.take(self.nodes.into_iter())
+        self.catalog.take(self.nodes)
     }
 }

@@ -26,10 +26,20 @@ pub fn follows(input: &[u8]) {
         let (which, what) = (change[0], change[1]);
         let candidate: &Candidate = &candidates[usize::from(which) % candidates.len()];
         let choice = usize::from(what & 0x0f);
+        let parent = tree::parent(&candidate.path).to_owned();
+        if choice >= 4
+            && sound.contains(&parent)
+            && untold.contains(&parent)
+            && tree.read(&parent).state.is_none()
+        {
+            // It would be back and empty before anybody was told that it had gone, and what made sense before goes on
+            // standing then, as below.
+            continue;
+        }
         let changed = match candidate.data.get(choice % (candidate.data.len() + 1)) {
             _ if choice < 4 => tree.delete(&candidate.path),
             Some(data) => {
-                sound.insert(&candidate.path);
+                sound.insert(candidate.path.clone());
                 tree.put(&candidate.path, data)
             }
             None => match candidate.nonsense {

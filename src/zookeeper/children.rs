@@ -41,7 +41,7 @@ impl<'l> Children<'l> {
     /// What the one with this path and name is.
     pub fn place(&self, path: &str, name: &str) -> Place {
         let key = |tenant: &Tenant, service: &Arc<str>| {
-            let (tenant, service_id, instance_id) = (tenant.clone(), service.clone(), plain(name)?.into());
+            let (tenant, service_id, instance_id) = (tenant.clone(), service.clone(), plain(name)?);
             Some(Arc::new(InstanceKey { tenant, service_id, instance_id }))
         };
         let place = match self {
@@ -62,7 +62,7 @@ impl<'l> Children<'l> {
 /// Whose leases stand in the folder at `path`, if it is that of one microservice.
 fn folder_of_leases(layout: &Layout, path: &str) -> Option<(Tenant, Arc<str>)> {
     match Parts::of(below(path, &layout.registry_root)?)?.as_slice() {
-        ["leases", "instances", domain, project, id] => Some((tenant(domain, project)?, plain(id)?.into())),
+        ["leases", "instances", domain, project, id] => Some((tenant(domain, project)?, plain(id)?)),
         _ => None,
     }
 }

@@ -292,21 +292,15 @@ fn own_place(parts: &[&str]) -> Option<Place> {
         | ["microservices" | "instances" | "dependencies", _]
         | ["microservices" | "instances" | "dependencies", _, _]
         | ["dependencies", _, _, _] => Place::Folder,
-        ["microservices", domain, project, id] => {
-            Place::Microservice(tenant(domain, project)?, plain(id)?.into_owned())
-        }
-        ["microservices", domain, project, id, "tags"] => {
-            Place::Tags(tenant(domain, project)?, plain(id)?.into_owned())
-        }
+        ["microservices", domain, project, id] => Place::Microservice(tenant(domain, project)?, plain(id)?),
+        ["microservices", domain, project, id, "tags"] => Place::Tags(tenant(domain, project)?, plain(id)?),
         ["microservices", domain, project, id, "schemas"] => {
-            Place::Schemas(tenant(domain, project)?, plain(id)?.into_owned())
+            Place::Schemas(tenant(domain, project)?, plain(id)?)
         }
         ["dependencies", domain, project, consumer, name] => {
             Place::Dependency(dependency(tenant(domain, project)?, consumer, name)?)
         }
-        ["instances", domain, project, id] => {
-            Place::InstanceFolder(tenant(domain, project)?, plain(id)?.into_owned())
-        }
+        ["instances", domain, project, id] => Place::InstanceFolder(tenant(domain, project)?, plain(id)?),
         ["instances", domain, project, service, id] => {
             Place::Instance(instance(domain, project, service, id)?)
         }
@@ -332,28 +326,28 @@ fn own_place(parts: &[&str]) -> Option<Place> {
 }
 
 fn sidecar(text: &str) -> Option<SidecarId> {
-    SidecarId::parse(&plain(text)?).ok()
+    SidecarId::parse(&plain::<Cow<'_, str>>(text)?).ok()
 }
 
 pub(super) fn tenant(domain: &str, project: &str) -> Option<Tenant> {
-    Some(Tenant::new(plain(domain)?, plain(project)?))
+    Some(Tenant { domain: plain(domain)?, project: plain(project)? })
 }
 
 fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<Arc<InstanceKey>> {
     Some(Arc::new(InstanceKey {
         tenant: tenant(domain, project)?,
-        service_id: plain(service)?.into(),
-        instance_id: plain(id)?.into(),
+        service_id: plain(service)?,
+        instance_id: plain(id)?,
     }))
 }
 
 fn dependency(tenant: Tenant, consumer: &str, name: &str) -> Option<Arc<DependencyKey>> {
-    let mut parts = name.split('|').map(|part| plain(part).map(Cow::into_owned));
+    let mut parts = name.split('|').map(plain);
     let mut next = || parts.next().flatten();
     let (environment, app_id, service_name) = (next()?, next()?, next()?);
     let provider = ServiceKey { tenant, environment, app_id, service_name };
     parts.next().is_none().then_some(())?;
-    Some(Arc::new(DependencyKey { consumer_id: plain(consumer)?.into_owned(), provider }))
+    Some(Arc::new(DependencyKey { consumer_id: plain(consumer)?, provider }))
 }
 
 fn tail(registrant: &Registrant) -> String {
@@ -395,9 +389,10 @@ fn segment(text: &str) -> String {
     }
 }
 
-pub(super) fn plain(segment: &str) -> Option<Cow<'_, str>> {
+pub(super) fn plain<'s, T: From<Cow<'s, str>>>(segment: &'s str) -> Option<T> {
     let decoded = || percent_decode_str(segment).decode_utf8().ok();
-    if segment.contains('%') { decoded() } else { Some(Cow::Borrowed(segment)) }
+    let text = if segment.contains('%') { decoded() } else { Some(Cow::Borrowed(segment)) };
+    text.map(T::from)
 }
 
 #[cfg(test)]
