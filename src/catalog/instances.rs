@@ -207,6 +207,7 @@ mod tests {
             let catalog = catalog();
             catalog.apply(vec![node("a", 3, Some(data.to_owned()))]);
             let found = catalog.instances(&Tenant::default(), "cart", None, &[]).unwrap();
+            assert_eq!(catalog.count_of(&Tenant::default(), "cart"), found.count());
             let record = catalog.instance_record(&key("a")).unwrap();
             assert_eq!((record.version, record.damaged), (3, false));
             let one = catalog.instance(&key("a"), None).unwrap();
