@@ -8,6 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::MicroserviceRecord;
+use super::quiet::Quiet;
 use crate::model::{Registrant, ReplicaId, Revision};
 
 /// An answer to a discovery, ready to be sent. Copies share their bytes.
@@ -149,4 +150,6 @@ pub struct LeaseView<'v> {
     pub replicas: &'v HashSet<ReplicaId>,
     /// How long the registrant may be silent, for an instance that is known.
     pub time_to_live: Option<Duration>,
+    /// Until when nothing can be due about it.
+    pub quiet: &'v Quiet,
 }

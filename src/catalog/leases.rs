@@ -6,6 +6,7 @@ use std::time::Duration;
 use ahash::{HashMap, RandomState};
 
 use super::few::Few;
+use super::quiet::Quiet;
 use super::services::Services;
 use super::{Catalog, LeaseView};
 use crate::model::{Registrant, ReplicaId};
@@ -24,6 +25,7 @@ pub(super) struct Lease {
     /// How long the registrant may be silent, for an instance that is known. It stands here as well because every lease
     /// is looked at all the time.
     time_to_live: Option<Duration>,
+    quiet: Quiet,
 }
 
 /// The leases of all registrants and the replicas that mark them.
@@ -85,6 +87,7 @@ impl Leases {
         if let Some(created) = created {
             let lease = shard.entry(registrant).or_default();
             (lease.created, lease.time_to_live) = (created, time_to_live);
+            lease.quiet.end();
             return false;
         }
         shard.remove(&registrant).is_some()
@@ -120,7 +123,9 @@ impl Leases {
                 });
                 lease.marks.push(replica);
             }
+            lease.quiet.end();
         } else if let Some(lease) = shard.get_mut(&registrant) {
+            lease.quiet.end();
             lease.marks.retain(|mark| *mark != replica);
         }
     }
@@ -130,11 +135,16 @@ impl Leases {
         let shard = self.shard_of(registrant);
         if let Some(lease) = self.shards[shard].get_mut(registrant) {
             lease.time_to_live = time_to_live;
+            lease.quiet.end();
         }
     }
 
     /// Takes the znode of a replica as it was read; true when it was lost.
     pub fn replica(&mut self, replica: &ReplicaId, data: Option<&[u8]>) -> bool {
+        if self.replicas.contains(replica) != data.is_some() {
+            // Marks live and die with the replica that they are named after.
+            self.shards.iter_mut().flat_map(HashMap::values_mut).for_each(|lease| lease.quiet.end());
+        }
         let Some(data) = data else {
             self.application_writers.remove(replica);
             return self.replicas.remove(replica);
@@ -205,6 +215,7 @@ impl Catalog {
                     marks: &lease.marks,
                     replicas: &state.leases.replicas,
                     time_to_live: lease.time_to_live,
+                    quiet: &lease.quiet,
                 };
                 answers.extend(look(view));
             }
@@ -229,7 +240,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{HealthCheck, Instance, InstanceDocument, InstanceKey, Tenant};
+    use crate::model::{HealthCheck, Instance, InstanceDocument, InstanceKey, SidecarId, Tenant};
     use crate::telemetry::Metrics;
     use crate::zookeeper::{Node, Sink, Stat};
 
@@ -272,6 +283,49 @@ mod tests {
             (vec![instance(5), lease(), mark(), gone()], None),
         ] {
             assert_eq!(known(nodes.clone()), [seconds], "{nodes:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_changes_about_a_lease_ends_its_quiet() {
+        let registrant = |id: &str| Registrant::Sidecar(SidecarId::parse(id).unwrap());
+        let (one, other) = (registrant("a@b"), registrant("c@d"));
+        let replica = ReplicaId::new("x");
+        let is_quiet = |leases: &Leases, id: &Registrant| leases.get(id).unwrap().quiet.at(0).is_some();
+        let mark = |leases: &mut Leases, id: &Registrant, exists| {
+            leases.mark(id.clone(), replica.clone(), exists, |registrant| (registrant, None));
+            exists
+        };
+        type Change<'c> = (&'c dyn Fn(&mut Leases) -> bool, bool);
+        let changes: [Change<'_>; 6] = [
+            (&|leases| leases.lease(one.clone(), Some(2), None), true),
+            (&|leases| mark(leases, &one, true), true),
+            (&|leases| mark(leases, &one, false), true),
+            (
+                &|leases| {
+                    leases.set_time_to_live(&one, Some(Duration::from_secs(9)));
+                    true
+                },
+                true,
+            ),
+            (&|leases| leases.replica(&ReplicaId::new("y"), Some(b"{}")), false),
+            (&|leases| leases.replica(&replica, None), false),
+        ];
+        for (number, (change, is_of_one)) in changes.into_iter().enumerate() {
+            let mut leases = Leases::default();
+            leases.replica(&replica, Some(b"{}"));
+            for id in [&one, &other] {
+                leases.lease(id.clone(), Some(1), None);
+                mark(&mut leases, id, true);
+                leases.get(id).unwrap().quiet.last_until(9, false);
+            }
+            assert!(is_quiet(&leases, &one) && is_quiet(&leases, &other));
+            // Read again, and the same as before.
+            leases.replica(&replica, Some(b"{}"));
+            assert!(is_quiet(&leases, &one), "nothing has changed");
+            change(&mut leases);
+            assert!(!is_quiet(&leases, &one), "{number}");
+            assert_eq!(is_quiet(&leases, &other), is_of_one, "{number}");
         }
     }
 }

@@ -21,6 +21,7 @@ mod names;
 mod nodes;
 mod offers;
 mod providers;
+mod quiet;
 mod registrants;
 mod services;
 mod snapshots;

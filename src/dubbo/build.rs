@@ -120,7 +120,7 @@ pub(super) fn filled(params: &[(&str, &str)]) -> BTreeMap<String, String> {
 /// Writes a URL without a copy of its parameters: every change of a sidecar makes the URLs of its whole snapshot. Of the
 /// lists of parameters, all of them sorted, later ones win; what is empty is left out, because consumers tell an empty
 /// group or version from an absent one.
-fn write(
+pub(super) fn write(
     protocol: &str,
     host: &str,
     port: Option<u16>,

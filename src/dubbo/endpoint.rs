@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{DEFAULT_APPLICATION, DUBBO_VERSION, filled};
+use super::build::{DEFAULT_APPLICATION, DUBBO_VERSION, filled, write};
+use super::url::split_authority;
 use super::{ServiceUrl, Side, check_host, check_interface, check_param_value, check_protocol, check_url};
 use crate::model::{Instance, InstanceStatus, Microservice, ServiceKey, Tenant};
 
@@ -23,12 +24,10 @@ impl Endpoint {
     pub fn parse(text: &str) -> Option<Self> {
         let (protocol, rest) = text.split_once("://").or_else(|| text.split_once(':'))?;
         let authority = rest.split(['/', '?', '#']).next()?;
-        // The parser of whole URLs knows brackets and ports; an endpoint has the same in another spelling.
-        let ServiceUrl { protocol, host, port, .. } =
-            ServiceUrl::parse(&format!("{protocol}://{authority}")).ok()?;
-        check_protocol(&protocol).ok()?;
-        check_host(&host).ok()?;
-        Some(Self { protocol, host, port: port? })
+        check_protocol(protocol).ok()?;
+        let (host, port) = split_authority(authority).ok()?;
+        check_host(host).ok()?;
+        Some(Self { protocol: protocol.to_owned(), host: host.to_owned(), port: port? })
     }
 }
 
@@ -37,16 +36,19 @@ impl Endpoint {
 /// text that cannot stand in a URL. Deterministic: it depends on nothing but the arguments.
 pub fn instance_urls(microservice: &Microservice, instance: &Instance, tenant: &Tenant) -> Vec<String> {
     let interface = &microservice.service_name;
-    let params = instance_params(microservice, instance, tenant);
-    if check_interface(interface).is_err() || params.values().any(|value| check_param_value(value).is_err()) {
+    let registered = instance.timestamp.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1000));
+    let registered = registered.map(|milliseconds| milliseconds.to_string()).unwrap_or_default();
+    let params = instance_params(microservice, instance, tenant, &registered);
+    if check_interface(interface).is_err()
+        || params.iter().any(|(_, value)| check_param_value(value).is_err())
+    {
         return Vec::new();
     }
     let mut urls = Vec::new();
     for Endpoint { protocol, host, port } in
         instance.endpoints.iter().filter_map(|text| Endpoint::parse(text))
     {
-        let path = interface.clone();
-        let url = ServiceUrl { protocol, host, port: Some(port), path, params: params.clone() }.to_string();
+        let url = write(&protocol, &host, Some(port), interface, &params, &BTreeMap::new(), &[]);
         if check_url(&url).is_ok() && !urls.contains(&url) {
             urls.push(url);
         }
@@ -82,14 +84,14 @@ pub fn dependency_url(consumer: &Microservice, instance: &Instance, provider: &S
     check_url(&url).is_ok().then_some(url)
 }
 
-fn instance_params(
-    microservice: &Microservice,
-    instance: &Instance,
-    tenant: &Tenant,
-) -> BTreeMap<String, String> {
+/// What stands in the URLs of an instance, sorted; the time is that of its registration.
+fn instance_params<'i>(
+    microservice: &'i Microservice,
+    instance: &'i Instance,
+    tenant: &'i Tenant,
+    registered: &'i str,
+) -> Vec<(&'i str, &'i str)> {
     let application = if microservice.app_id.is_empty() { DEFAULT_APPLICATION } else { &microservice.app_id };
-    let registered = instance.timestamp.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1000));
-    let registered = registered.map(|milliseconds| milliseconds.to_string()).unwrap_or_default();
     let mut params = vec![
         ("application", application),
         ("dubbo", DUBBO_VERSION),
@@ -98,7 +100,7 @@ fn instance_params(
         ("interface", &microservice.service_name),
         ("service.id", &instance.service_id),
         ("side", "provider"),
-        ("timestamp", &registered),
+        ("timestamp", registered),
         ("version", &microservice.version),
     ];
     if instance.status != InstanceStatus::Up {
@@ -107,7 +109,8 @@ fn instance_params(
     if *tenant != Tenant::default() {
         params.extend([("domain", &*tenant.domain), ("project", &tenant.project)]);
     }
-    filled(&params)
+    params.sort_unstable();
+    params
 }
 
 #[cfg(test)]

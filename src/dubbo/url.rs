@@ -220,8 +220,13 @@ pub fn authority(host: &str, port: Option<u16>) -> String {
     }
 }
 
+/// Takes the address out of what stands between the slashes: somebody may be named in front of it.
+pub(super) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
+    split_address(authority.rsplit_once('@').map_or(authority, |(_, address)| address))
+}
+
 /// Splits `host:port`. Without brackets the last colon counts, also in an IPv6 literal: Dubbo reads it so.
-pub(super) fn split_address(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
+fn split_address(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => match rest.rsplit_once(']').ok_or_else(|| UrlError::Address(authority.to_owned()))? {
             (host, "") => (host, None),

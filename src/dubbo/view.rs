@@ -1,7 +1,7 @@
 //! A URL taken apart without a copy of any part of it, for those who look at many and keep little of each.
 
 use super::Side;
-use super::url::{DEFAULT_PREFIX, EntryKey, UrlError, parameters, split_address};
+use super::url::{DEFAULT_PREFIX, EntryKey, UrlError, parameters, split_authority};
 use crate::model::{Consumer, Provider, short_digest};
 
 /// One provider or consumer URL, read as [`ServiceUrl::parse`](super::ServiceUrl::parse) reads it.
@@ -32,8 +32,7 @@ impl<'u> UrlView<'u> {
             return Err(UrlError::NoProtocol);
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
-        let (host, port) = split_address(authority)?;
+        let (host, port) = split_authority(authority)?;
         Ok(Self { protocol, host, port, path: path.trim_start_matches('/'), query })
     }
 

@@ -40,6 +40,15 @@ struct Noticed {
     since: Instant,
 }
 
+/// What is kept from one look at all leases to the next.
+struct Looks {
+    /// What the seconds are counted from until which leases are quiet.
+    start: Instant,
+    /// The name under which this replica looked last.
+    replica: Option<ReplicaId>,
+    noticed: HashMap<Registrant, Noticed>,
+}
+
 /// What a silence was found long enough from.
 struct Silence {
     /// The last sign of life that was known.
@@ -84,7 +93,7 @@ enum Todo {
 impl Registry {
     /// Looks for silence until the process ends.
     pub(super) async fn watch_leases(&self) {
-        let mut noticed = HashMap::new();
+        let mut looks = Looks { start: lease_now(), replica: None, noticed: HashMap::new() };
         let mut pause = TICK;
         let mut forgot = Instant::now();
         loop {
@@ -100,12 +109,13 @@ impl Registry {
             let (Some(replica), Some(following)) =
                 (self.replica_in_touch().ok(), self.catalog.following_since())
             else {
-                noticed.clear();
+                looks.noticed.clear();
+                looks.replica = None;
                 continue;
             };
             let listening = following.max(*self.listening.lock());
             let began = Instant::now();
-            let mut work = self.look(&replica, lease_now(), listening, &mut noticed);
+            let mut work = self.look(&replica, lease_now(), listening, &mut looks);
             pause = pause.max(began.elapsed() * SHARE);
             if self.judge_silence(work.to_lapse.len(), work.kept) == Verdict::Hold {
                 work.to_lapse.clear();
@@ -127,16 +137,20 @@ impl Registry {
         }
     }
 
-    fn look(
-        &self,
-        replica: &ReplicaId,
-        now: Instant,
-        listening: Instant,
-        noticed: &mut HashMap<Registrant, Noticed>,
-    ) -> Work {
+    fn look(&self, replica: &ReplicaId, now: Instant, listening: Instant, looks: &mut Looks) -> Work {
+        // Under another name everything is another thing.
+        let is_known = looks.replica.as_ref() == Some(replica);
+        looks.replica = Some(replica.clone());
+        let noticed = &mut looks.noticed;
+        let second_of = |instant: Instant| instant.saturating_duration_since(looks.start).as_secs();
+        let this_second = second_of(now);
         let mut still_noticed = HashMap::new();
         let mut kept = 0;
         let todo = self.catalog.look_at_leases(|lease| {
+            if let Some(is_heard_elsewhere) = lease.quiet.at(this_second).filter(|_| is_known) {
+                kept += usize::from(!is_heard_elsewhere);
+                return None;
+            }
             let heard = self.hearing.last(lease.registrant);
             let silent_for = |since: Instant| now.saturating_duration_since(since);
             let time_to_live =
@@ -162,7 +176,11 @@ impl Registry {
                 still_noticed
                     .insert(lease.registrant.clone(), Noticed { dead: dead.clone(), is_orphan, since });
             }
-            if heard.is_some_and(|heard| silent_for(heard) < time_to_live) {
+            if let Some(heard) = heard.filter(|heard| silent_for(*heard) < time_to_live) {
+                if mine && dead.is_empty() && gone_since.is_none() {
+                    // Whoever is heard again before that is due only later.
+                    lease.quiet.last_until(second_of(heard + time_to_live), elsewhere);
+                }
                 return match (mine, dead.is_empty()) {
                     (false, _) if does_wrong!("skip-remark") => None,
                     (false, _) => Some((lease.registrant.clone(), Todo::Mark)),

@@ -20,7 +20,7 @@ const PAUSE: u64 = 4;
 
 /// What became of a plan.
 struct Committed {
-    /// Whose documents were changed.
+    /// Whose documents were changed, unless the catalog was told what stands there now.
     documents: Vec<Registrant>,
     /// How the catalog knows of it.
     shown: Shown,
@@ -175,19 +175,27 @@ impl Registry {
                 limit,
             });
         }
-        let layout = &self.zookeeper.layout;
-        let changes = transactions.iter().flat_map(|transaction| &transaction.operations);
-        let changes = changes.filter(|operation| operation.changes());
-        let documents = changes.filter_map(|change| layout.place(change.path()).registrant()).collect();
         // Whoever is answered sees it in the catalog.
-        let shown = match transactions.as_slice() {
-            [_] => connection.commit_in_turn(&transactions).await?,
-            _ => commit_all(connection, transactions).await?,
+        let (documents, shown) = match transactions.as_slice() {
+            [_] => {
+                let shown = connection.commit_in_turn(&transactions).await?;
+                // What was taken from the reply has been seen whole.
+                let is_known = shown == Shown::AsWritten;
+                (if is_known { Vec::new() } else { self.changed_by(&transactions) }, shown)
+            }
+            _ => (self.changed_by(&transactions), commit_all(connection, transactions).await?),
         };
         if shown == Shown::NotYet {
             log::debug!("the catalog has not caught up with a change in time");
         }
         Ok(Committed { documents, shown })
+    }
+
+    /// Whose documents `transactions` change.
+    fn changed_by(&self, transactions: &[Transaction]) -> Vec<Registrant> {
+        let changes = transactions.iter().flat_map(|transaction| &transaction.operations);
+        let changes = changes.filter(|operation| operation.changes());
+        changes.filter_map(|change| self.zookeeper.layout.place(change.path()).registrant()).collect()
     }
 
     /// Makes sure that a lapse, or another change, is decided whose outcome was unknown or has not been seen: what was

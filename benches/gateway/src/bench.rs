@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use tokio::sync::OnceCell;
 
 use crate::ceilings::http::Bare;
+use crate::ceilings::zookeeper as raw;
 use crate::generator::{Load, Measured, Requests, oha, wrk};
 use crate::report::{Goal, Report, Row, Side};
 use crate::scenarios::large::Large;
@@ -21,6 +22,9 @@ use crate::world::{Gateway, ZooKeeper, fill};
 pub const RATE: &str = "requests/s";
 /// What a wrk or oha run is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// How long ZooKeeper is asked for each kind of write before anything begins. A server that has run for a while has compiled
+/// what it does; one that has not compiles beside the first scenarios, and takes a processor for that.
+const COMPILED: Duration = Duration::from_secs(10);
 /// The part of what the open-loop generator can do at most that it is asked for at most. Past it, it would measure itself.
 const GENERATOR: f64 = 0.7;
 /// Where the numbers of instances begin that a generator registers, and how many it can in a second at most.
@@ -93,6 +97,9 @@ impl Bench {
         work: PathBuf,
     ) -> anyhow::Result<Self> {
         let zookeeper = ZooKeeper::start(&tools.class_path, &work.join("zookeeper")).await?;
+        if !settings.quick {
+            raw::warm_up(&zookeeper.part("warm-up").await?, COMPILED).await?;
+        }
         let (report, numbers) = (Mutex::new(report), AtomicUsize::new(0));
         let (small, large) = (OnceCell::new(), tokio::sync::Mutex::default());
         let instances = AtomicUsize::new(NEW_INSTANCES);

@@ -5,7 +5,9 @@ use super::json::{self, Object};
 use super::limits::Limits;
 use super::query::Query;
 use super::validate as rules;
-use super::{batch_body, dependencies, existence, heartbeat, instance_form, microservice_form, schemas};
+use super::{
+    batch_body, dependencies, existence, heartbeat, instance_form, instance_quick, microservice_form, schemas,
+};
 use crate::dubbo::{self, Side};
 use crate::model::{Instance, Microservice, Tenant};
 
@@ -21,10 +23,13 @@ pub fn body(input: &[u8]) {
     match kind.wrapping_sub(b'0') % 9 {
         0 => microservice(&root, &limits),
         1 => {
-            if let Ok(Ok(read)) =
-                root.required_object("instance").map(|read| instance_form::read(&read, &limits))
-            {
-                instance(&read);
+            let careful =
+                root.required_object("instance").and_then(|read| instance_form::read(&read, &limits));
+            if let Ok(read) = &careful {
+                instance(read);
+            }
+            if let Some(quick) = instance_quick::read(body, &limits) {
+                assert_eq!(Ok(quick), careful);
             }
         }
         2 => {

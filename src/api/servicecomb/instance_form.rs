@@ -33,13 +33,18 @@ pub fn read(instance: &Object<'_>, limits: &Limits) -> Result<Instance, ApiError
         data_center_info: data_center(instance)?,
         ..Instance::default()
     };
-    if read.time_to_live().as_secs() > MAX_TIME_TO_LIVE {
+    if is_too_patient(&read) {
         return Err(ApiError::field(
             instance.path("healthCheck"),
             format_args!("interval × (times + 1) must not be more than {MAX_TIME_TO_LIVE} seconds"),
         ));
     }
     Ok(read)
+}
+
+/// Whether an instance could be silent for longer than is accepted.
+pub fn is_too_patient(instance: &Instance) -> bool {
+    instance.time_to_live().as_secs() > MAX_TIME_TO_LIVE
 }
 
 /// Reads a status, which came as `field`.

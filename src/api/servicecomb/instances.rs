@@ -4,13 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::error::ApiError;
-use super::instance_form;
-use super::json::Object;
+use super::json::{self, Object};
 use super::limits::Limits;
 use super::openapi::{InstanceRegistration, NewProperties, RegisteredInstance};
 use super::query::Query;
 use super::request;
 use super::response;
+use super::{instance_form, instance_quick};
 use crate::api::Gateway;
 use crate::model::InstanceStatus;
 
@@ -32,8 +32,13 @@ pub async fn register(
 ) -> Result<HttpResponse, ApiError> {
     let (tenant, service_id) = (request::tenant(&request)?, request::service_id(&request)?);
     let limits = Limits::of(&request);
-    let body = request::body(&request, payload, limits.instance_body).await?;
-    let instance = instance_form::read(&Object::root(&body)?.required_object("instance")?, &limits)?;
+    let body = request::raw_body(&request, payload, limits.instance_body).await?;
+    let instance = match instance_quick::read(&body, &limits) {
+        Some(instance) => instance,
+        None => {
+            instance_form::read(&Object::root(&json::parse(&body)?)?.required_object("instance")?, &limits)?
+        }
+    };
     let instance_id = gateway.registry.register_instance(&tenant, &service_id, instance).await?;
     response::json(&json!({ "instanceId": instance_id }))
 }

@@ -21,6 +21,7 @@ mod gzip;
 mod health;
 mod heartbeat;
 mod instance_form;
+mod instance_quick;
 mod instances;
 mod json;
 mod limits;

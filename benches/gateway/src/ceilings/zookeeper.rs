@@ -92,6 +92,21 @@ pub async fn checks(connect_string: &str, in_flight: usize, span: Duration) -> a
     .await
 }
 
+/// Lets the server do what the scenarios make it do most, each for `span`.
+///
+/// # Errors
+/// When one fails.
+pub async fn warm_up(connect_string: &str, span: Duration) -> anyhow::Result<()> {
+    const BYTES: usize = 200;
+    const IN_FLIGHT: usize = 64;
+    creates(connect_string, BYTES, IN_FLIGHT, span).await?;
+    transactions(connect_string, BYTES, IN_FLIGHT, span).await?;
+    let client = connect(connect_string).await?;
+    let paths = paths(&client).await?;
+    read_all(&client, &paths).await?;
+    Ok(())
+}
+
 /// A session, and a folder that nobody else uses.
 async fn place(connect_string: &str) -> anyhow::Result<(Client, String)> {
     let client = connect(connect_string).await?;
