@@ -64,8 +64,8 @@ impl State {
     /// Notes that the instances of a microservice changed, if it is a consumer.
     pub(super) fn note_consumer(&mut self, key: &InstanceKey) {
         let services = self.services.tenants.get(&key.tenant);
-        if services.is_some_and(|services| services.dependencies.contains_key(&key.service_id)) {
-            self.changed_consumers.insert((key.tenant.clone(), key.service_id.clone()));
+        if services.is_some_and(|services| services.dependencies.contains_key(&*key.service_id)) {
+            self.changed_consumers.insert((key.tenant.clone(), key.service_id.to_string()));
         }
     }
 }
@@ -112,8 +112,7 @@ impl Asker<'_> {
             (None, Some(versions)) if by_alias => versions,
             _ => return None,
         };
-        let mut providers =
-            versions.values().flatten().filter_map(|id| tenant.services.get(id)?.microservice());
+        let mut providers = versions.ids().filter_map(|id| tenant.services.get(id)?.microservice());
         let provider = providers.find(|provider| may_see(consumer, provider))?;
         let name = name_key(provider, &provider.service_name);
         (!is_recorded(&name)).then(|| key_of(self.tenant, consumer_id, &name))
@@ -160,7 +159,7 @@ impl Catalog {
         let Some(services) = state.services.tenants.get(tenant) else { return Vec::new() };
         let names = services.dependencies.get(consumer_id).into_iter().flat_map(|names| names.keys());
         let groups = names.filter_map(|name| services.by_name.get(name));
-        services.known(groups.flat_map(|group| group.versions.values().flatten()))
+        services.known(groups.flat_map(|group| group.versions.ids()))
     }
 
     /// The microservices that use this one, or another version of it.

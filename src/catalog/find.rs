@@ -4,8 +4,9 @@ use bytes::{BufMut, BytesMut};
 
 use super::asker::Asker;
 use super::names::Name;
-use super::services::{Service, TenantServices, Versions};
+use super::services::{Service, TenantServices};
 use super::state::State;
+use super::versions::Versions;
 use super::{FindError, Found, Holds};
 use crate::dubbo;
 use crate::model::{InstanceKey, Microservice, Revision, ServiceKeyView, Tenant};
@@ -110,10 +111,10 @@ impl State {
             }
             service => service?,
         };
-        let (zxid, json) = match service.instances.get(key.instance_id.as_str()) {
+        let (zxid, json) = match service.instances.get(&*key.instance_id) {
             Some(instance) => (instance.zxid, instance.json()),
             None => {
-                let provider = service.providers.get(&key.instance_id).ok_or_else(unknown)?;
+                let provider = service.providers.get(&*key.instance_id).ok_or_else(unknown)?;
                 (provider.zxid, provider.json.as_ref())
             }
         };
@@ -219,5 +220,5 @@ pub(super) fn may_see(consumer: &Microservice, provider: &Microservice) -> bool 
 }
 
 fn services_of<'s>(tenant: &'s TenantServices, versions: &Versions) -> Vec<&'s Service> {
-    versions.values().flatten().filter_map(|id| tenant.services.get(id)).collect()
+    versions.ids().filter_map(|id| tenant.services.get(id)).collect()
 }

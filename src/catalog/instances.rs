@@ -2,6 +2,7 @@
 //! is served.
 
 use std::hash::BuildHasher;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,20 +30,25 @@ pub struct InstanceRecord {
 pub(super) struct KeptInstance {
     /// The document, and behind it the JSON of the v4 API if that is not how the document itself spells the instance.
     bytes: Arc<[u8]>,
-    /// Where the JSON of the v4 API begins and ends: ZooKeeper knows no znodes of 2 GiB.
-    shown: (u32, u32),
+    /// Where the document ends, and where the JSON of the v4 API does: ZooKeeper knows no znodes of 2 GiB.
     document_end: u32,
+    shown_end: u32,
     /// `dataVersion` of its znode.
     version: i32,
     /// Digest of what is shown of it.
     pub digest: u64,
     /// zxid of its last change.
     pub zxid: i64,
-    /// Digest of its set of endpoints; `None` when it has none.
-    pub endpoints: Option<u64>,
-    /// How long it may be silent.
-    pub time_to_live: Duration,
+    /// See [`endpoints_digest`]; `None` when it has none.
+    pub endpoints: Option<NonZeroU64>,
+    /// How long it may be silent, in seconds; more than can be said here is more than a century.
+    seconds_to_live: u32,
     damaged: bool,
+}
+
+/// A digest of a set of endpoints.
+pub(super) fn endpoints_digest(hasher: &impl BuildHasher, endpoints: &[String]) -> NonZeroU64 {
+    NonZeroU64::new(hasher.hash_one(endpoints)).unwrap_or(NonZeroU64::MIN)
 }
 
 impl KeptInstance {
@@ -58,7 +64,7 @@ impl KeptInstance {
     ) -> Result<Self, String> {
         let document: InstanceDocument = serde_json::from_slice(data).map_err(|error| error.to_string())?;
         let instance = &document.instance;
-        if instance.instance_id != key.instance_id || instance.service_id != key.service_id {
+        if *instance.instance_id != *key.instance_id || *instance.service_id != *key.service_id {
             return Err("it is the document of another instance".to_owned());
         }
         let json = to_json(instance);
@@ -70,13 +76,13 @@ impl KeptInstance {
         let endpoints = instance.endpoint_set();
         Ok(Self {
             bytes,
-            shown: (begin as u32, (begin + json.len()) as u32),
             document_end: data.len() as u32,
+            shown_end: (begin + json.len()) as u32,
             version: stat.version,
             digest: short_digest(&json),
             zxid: stat.mzxid,
-            endpoints: (!endpoints.is_empty()).then(|| hasher.hash_one(&endpoints)),
-            time_to_live: instance.time_to_live(),
+            endpoints: (!endpoints.is_empty()).then(|| endpoints_digest(hasher, &endpoints)),
+            seconds_to_live: u32::try_from(instance.time_to_live().as_secs()).unwrap_or(u32::MAX),
             damaged: false,
         })
     }
@@ -93,8 +99,14 @@ impl KeptInstance {
 
     /// What is shown of it: the JSON of the v4 API.
     pub fn json(&self) -> &[u8] {
-        let (begin, end) = self.shown;
-        &self.bytes[begin as usize..end as usize]
+        let is_within = self.shown_end <= self.document_end;
+        let begin = if is_within { OPENING.len() } else { self.document_end as usize };
+        &self.bytes[begin..self.shown_end as usize]
+    }
+
+    /// How long it may be silent.
+    pub fn time_to_live(&self) -> Duration {
+        Duration::from_secs(u64::from(self.seconds_to_live))
     }
 
     /// The instance taken apart.
@@ -115,7 +127,7 @@ impl Catalog {
         let stored = {
             let state = self.state.read();
             let service = state.services.get(&key.tenant, &key.service_id)?;
-            service.instances.get(key.instance_id.as_str())?.clone()
+            service.instances.get(&*key.instance_id)?.clone()
         };
         Some(stored.record())
     }
@@ -128,7 +140,7 @@ impl Catalog {
         endpoints: &[String],
     ) -> Option<String> {
         let state = self.state.read();
-        let digest = state.services.hasher.hash_one(endpoints);
+        let digest = endpoints_digest(&state.services.hasher, endpoints);
         let service = state.services.get(tenant, service_id)?;
         let has_them = |id: &&Arc<str>| {
             let stored = service.instances.get(*id);
@@ -195,6 +207,7 @@ mod tests {
             let catalog = catalog();
             catalog.apply(vec![node("a", 3, Some(data.to_owned()))]);
             let found = catalog.instances(&Tenant::default(), "cart", None, &[]).unwrap();
+            assert_eq!(catalog.count_of(&Tenant::default(), "cart"), found.count());
             let record = catalog.instance_record(&key("a")).unwrap();
             assert_eq!((record.version, record.damaged), (3, false));
             let one = catalog.instance(&key("a"), None).unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ahash::{HashMap, RandomState};
 
+use super::few::Few;
 use super::quiet::Quiet;
 use super::services::Services;
 use super::{Catalog, LeaseView};
@@ -20,7 +21,7 @@ pub(super) struct Lease {
     /// The zxid of its creation; 0 while only marks of it have been read.
     pub created: i64,
     /// The replicas that have marked it.
-    pub marks: Vec<ReplicaId>,
+    pub marks: Few<ReplicaId>,
     /// How long the registrant may be silent, for an instance that is known. It stands here as well because every lease
     /// is looked at all the time.
     time_to_live: Option<Duration>,
@@ -59,8 +60,8 @@ impl Leases {
     }
 
     /// The marks below the lease of a registrant; `None` without a lease.
-    pub fn marks(&self, registrant: &Registrant) -> Option<&Vec<ReplicaId>> {
-        self.get(registrant).map(|lease| &lease.marks)
+    pub fn marks(&self, registrant: &Registrant) -> Option<&[ReplicaId]> {
+        self.get(registrant).map(|lease| &*lease.marks)
     }
 
     /// The leases of one shard.
@@ -120,8 +121,6 @@ impl Leases {
                     marking.insert(replica.clone());
                     replica
                 });
-                // Nearly always the only one.
-                lease.marks.reserve_exact(1);
                 lease.marks.push(replica);
             }
             lease.quiet.end();
@@ -191,7 +190,7 @@ impl Catalog {
 
     /// The marks below the lease of a registrant; `None` without a lease.
     pub fn marks(&self, registrant: &Registrant) -> Option<Vec<ReplicaId>> {
-        self.state.read().leases.marks(registrant).cloned()
+        self.state.read().leases.marks(registrant).map(<[ReplicaId]>::to_vec)
     }
 
     /// The zxid of the creation of the lease of a registrant; `None` without a lease.
@@ -260,7 +259,7 @@ mod tests {
             services_root: String::new(),
             registry_root: "/zoogate".into(),
         };
-        let (service_id, instance_id) = ("cart".to_owned(), "cart-1".to_owned());
+        let (service_id, instance_id) = ("cart".into(), "cart-1".into());
         let key = InstanceKey { tenant: Tenant::default(), service_id, instance_id };
         let registrant = Registrant::from(key.clone());
         let node = |path: String, data: Option<Vec<u8>>| {
@@ -268,7 +267,7 @@ mod tests {
             Node { path, state: data.map(|data| (data, stat)) }
         };
         let instance = |interval| {
-            let (service_id, instance_id) = (key.service_id.clone(), key.instance_id.clone());
+            let (service_id, instance_id) = (key.service_id.to_string(), key.instance_id.to_string());
             let health_check = Some(HealthCheck { interval, times: 1, ..HealthCheck::default() });
             let instance = Instance { instance_id, service_id, health_check, ..Instance::default() };
             let document = InstanceDocument { instance, ..InstanceDocument::default() };

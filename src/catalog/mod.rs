@@ -10,6 +10,7 @@ mod asker;
 mod attributes;
 mod child_lists;
 mod dependencies;
+mod few;
 mod find;
 mod gauges;
 mod instances;
@@ -25,14 +26,17 @@ mod registrants;
 mod services;
 mod snapshots;
 mod state;
+mod taken_apart;
 mod topics;
 #[cfg(test)]
 mod topics_tests;
+mod versions;
 mod watch;
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use ahash::RandomState;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
@@ -40,7 +44,9 @@ use crate::model::{
     InstanceKey, Microservice, MicroserviceKey, Registrant, ServiceKey, SidecarId, SnapshotPart, Tenant,
 };
 use crate::telemetry::Metrics;
-use crate::zookeeper::{Layout, Node, Sink, ZooKeeper};
+use crate::zookeeper::{Batch, Layout, Node, Place, Sink, ZooKeeper};
+
+use taken_apart::{Reply, TakenApart};
 
 pub use answers::{Existence, FindError, Found, Holds, LeaseView, Registered};
 pub use application_queries::MetadataStanding;
@@ -48,6 +54,7 @@ pub use applications::{ApplicationNode, MappingRecord, Standing};
 pub use asker::Asker;
 pub use attributes::PairsRecord;
 pub use dependencies::DependencyRecord;
+pub use few::Few;
 pub use instances::InstanceRecord;
 pub use listeners::{Listener, Listeners};
 pub use nodes::ServiceNode;
@@ -65,6 +72,8 @@ pub struct Catalog {
     layout: Layout,
     metrics: Arc<Metrics>,
     state: RwLock<state::State>,
+    /// That of the services, so that what depends on it can be made without a lock.
+    hasher: RandomState,
     freshness: Mutex<Freshness>,
     /// Told when something of a registration may have been lost.
     pub losses: Notify,
@@ -92,10 +101,12 @@ impl Catalog {
         let mut state = state::State { is_new: true, ..state::State::default() };
         state.nodes.lists = child_lists::ChildLists::new(list_warning);
         let (watchers, listeners) = (state.watchers.clone(), state.listeners.clone());
+        let hasher = state.services.hasher.clone();
         Self {
             layout,
             metrics,
             state: RwLock::new(state),
+            hasher,
             freshness: Mutex::new(Freshness { stale_since: Some(Instant::now()), ..Freshness::default() }),
             losses: Notify::new(),
             consumers_changed: Notify::new(),
@@ -165,10 +176,8 @@ impl Catalog {
         let groups = [services.by_name.get(name).map(|group| &group.versions), services.by_alias.get(name)];
         let is_registered =
             |id: &&String| services.services.get(*id).is_some_and(|service| service.record.is_some());
-        let ids = |versions: &'_ services::Versions| {
-            versions.get(&key.version)?.iter().find(is_registered).cloned()
-        };
-        let mut registered = groups.iter().flatten().flat_map(|versions| versions.values().flatten());
+        let ids = |versions: &versions::Versions| versions.of(&key.version).find(is_registered).cloned();
+        let mut registered = groups.iter().flatten().flat_map(|versions| versions.ids());
         match groups.iter().flatten().find_map(|versions| ids(versions)) {
             Some(id) => Existence::Here(id),
             None if registered.any(|id| is_registered(&id)) => Existence::OtherVersions,
@@ -222,7 +231,7 @@ impl Catalog {
     pub fn is_provider_instance(&self, key: &InstanceKey) -> bool {
         let state = self.state.read();
         let service = state.services.get(&key.tenant, &key.service_id);
-        service.is_some_and(|service| service.providers.contains_key(&key.instance_id))
+        service.is_some_and(|service| service.providers.contains_key(&*key.instance_id))
     }
 
     /// The other versions of a microservice, as far as they ever had an instance.
@@ -231,10 +240,16 @@ impl Catalog {
     }
 
     /// The ids of the instances registered for a microservice.
-    pub fn instance_ids(&self, tenant: &Tenant, service_id: &str) -> Vec<String> {
+    pub fn instance_ids(&self, tenant: &Tenant, service_id: &str) -> Vec<Arc<str>> {
         let state = self.state.read();
         let service = state.services.get(tenant, service_id);
-        service.map(|service| service.instances.keys().map(|id| id.to_string()).collect()).unwrap_or_default()
+        service.map(|service| service.instances.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many instances a microservice has, of every kind.
+    pub fn count_of(&self, tenant: &Tenant, service_id: &str) -> usize {
+        let state = self.state.read();
+        state.services.get(tenant, service_id).map_or(0, services::Service::count)
     }
 
     /// The `dataVersion` of a document that makes no sense and of which nothing better is known.
@@ -298,13 +313,14 @@ impl Catalog {
     }
 }
 
-impl Sink for Catalog {
-    fn apply(&self, nodes: Vec<Node>) -> Vec<String> {
-        let mut nodes = nodes.into_iter().peekable();
+impl Catalog {
+    /// Takes znodes; answers the paths of those that it wants to be read besides.
+    fn take(&self, nodes: Vec<TakenApart>) -> Vec<String> {
+        let mut nodes = nodes.into_iter();
         let mut wanted = Vec::new();
         let (mut lost, mut consumers_changed) = (false, false);
         let mut news = Vec::new();
-        while nodes.peek().is_some() {
+        while nodes.len() > 0 {
             let mut state = self.state.write();
             state.is_new = false;
             for node in nodes.by_ref().take(CHANGES_PER_LOCK) {
@@ -327,6 +343,21 @@ impl Sink for Catalog {
             self.losses.notify_one();
         }
         wanted
+    }
+}
+
+impl Sink for Catalog {
+    fn take_apart(self: Arc<Self>, nodes: Vec<(Node, Place)>) -> Box<dyn Batch> {
+        let nodes = nodes.into_iter().map(|(node, place)| self.apart(node, place)).collect();
+        Box::new(Reply { catalog: self, nodes })
+    }
+
+    fn apply(&self, nodes: Vec<Node>) -> Vec<String> {
+        let apart = |node: Node| {
+            let place = self.layout.place(&node.path);
+            self.apart(node, place)
+        };
+        self.take(nodes.into_iter().map(apart).collect())
     }
 
     fn touch(&self, folders: Vec<String>, zxid: i64) {

@@ -3,6 +3,7 @@
 use ahash::HashMap;
 
 use super::child_lists::ChildLists;
+use super::few::Few;
 use super::offers;
 use super::providers::provider_instance;
 use super::registrants::Registrants;
@@ -20,26 +21,56 @@ pub struct ServiceNode {
     /// `dataVersion` of the znode.
     pub version: i32,
     /// Whom it belongs to; empty when the gateway did not write it.
-    pub owners: Box<[Registrant]>,
+    pub owners: Few<Registrant>,
     /// Whether it is an ephemeral znode, which only a Dubbo application writes.
     pub ephemeral: bool,
     /// The microservice and instance that it appears as.
     appears: Option<Box<(String, String)>>,
-    /// See [`offers::address`]; `None` when its name is no URL.
-    address: Option<u64>,
+    /// See [`offers::address`].
+    address: u64,
+    /// Whether its name is a URL, which alone has an address.
+    is_url: bool,
 }
 
 impl ServiceNode {
-    fn read(data: &[u8], stat: &Stat, registrants: &mut Registrants) -> Self {
-        let ownership = Ownership::parse(data).unwrap_or_default();
-        let owners = ownership.registrants.iter().filter_map(|owner| parse_owner(owner));
+    fn of(read: &mut ReadNode, registrants: &mut Registrants) -> Self {
+        let owners = std::mem::take(&mut read.owners).into_vec().into_iter();
+        let address = read.url.as_ref().ok().map(|(_, _, address)| *address);
         Self {
-            version: stat.version,
+            version: read.stat.version,
             owners: owners.map(|owner| registrants.shared(owner)).collect(),
-            ephemeral: stat.ephemeral_owner != 0,
+            ephemeral: read.stat.ephemeral_owner != 0,
             appears: None,
-            address: None,
+            address: address.unwrap_or_default(),
+            is_url: address.is_some(),
         }
+    }
+
+    fn address(&self) -> Option<u64> {
+        self.is_url.then_some(self.address)
+    }
+}
+
+/// A provider or consumer znode as it was read, taken apart.
+pub(super) struct ReadNode {
+    owners: Few<Registrant>,
+    /// The interface and the URL that its path spells, and its address, see [`offers::address`].
+    url: Result<(String, String, u64), String>,
+    pub stat: Stat,
+}
+
+impl ReadNode {
+    /// Takes apart the one with this `interface` and `name`, as paths spell them.
+    pub fn new(interface: &str, name: &str, data: &[u8], stat: Stat) -> Self {
+        let ownership = Ownership::parse(data).unwrap_or_default();
+        let owners = ownership.registrants.iter().filter_map(|owner| parse_owner(owner)).collect();
+        Self { owners, url: read_url(interface, name), stat }
+    }
+
+    /// Takes apart the consumer at `path`.
+    pub fn consumer(path: &str, data: &[u8], stat: Stat) -> Self {
+        let (folder, name) = path.rsplit_once('/').unwrap_or_default();
+        Self::new(folder.rsplit('/').nth(1).unwrap_or_default(), name, data, stat)
     }
 }
 
@@ -193,7 +224,7 @@ impl ServiceNodes {
         registrants: &mut Registrants,
         metrics: &Metrics,
         (interface, name): (&str, &str),
-        state: Option<(&[u8], &Stat)>,
+        mut read: Option<ReadNode>,
     ) -> ProviderChange {
         let known = match self.interfaces.get_mut(interface) {
             Some(known) => known,
@@ -201,11 +232,11 @@ impl ServiceNodes {
         };
         let Interface { nodes, shown, malformed, changed, .. } = known;
         let was_empty = nodes.is_empty();
-        *changed = state.map_or(0, |(_, stat)| stat.mzxid).max(*changed);
+        *changed = read.as_ref().map_or(0, |read| read.stat.mzxid).max(*changed);
         touch(services, interface);
         let before = nodes.remove(name);
         let reported = before.is_some();
-        match before.as_ref().map(|before| before.address) {
+        match before.as_ref().map(ServiceNode::address) {
             None => {}
             Some(None) => *malformed -= 1,
             Some(Some(address)) => {
@@ -217,7 +248,7 @@ impl ServiceNodes {
                 }
             }
         }
-        let mut now = state.map(|(data, stat)| (ServiceNode::read(data, stat, registrants), stat));
+        let mut now = read.as_mut().map(|read| (ServiceNode::of(read, registrants), &*read));
         if let Some((service, instance)) = before.as_ref().and_then(|before| before.appears.as_deref()) {
             services.change(&Tenant::default(), service, |service| {
                 service.providers.remove(instance);
@@ -230,16 +261,22 @@ impl ServiceNodes {
                 }
             }
         }
-        if let Some((node, stat)) = &mut now {
+        if let Some((node, read)) = &mut now {
             let is_instance = node.owners.iter().any(|owner| matches!(owner, Registrant::Instance(_)));
-            match read_url(interface, name) {
+            match &read.url {
                 Ok((plain, text, address)) => {
-                    node.address = Some(address);
-                    *self.addresses.entry(address).or_default() += 1;
-                    if !is_instance && let Ok(url) = ServiceUrl::parse(&text) {
+                    *self.addresses.entry(*address).or_default() += 1;
+                    if !is_instance && let Ok(url) = ServiceUrl::parse(text) {
                         let identity = format!("{interface} {text}");
-                        let (service, instance, provider) =
-                            provider_instance(&identity, &plain, interface, &text, &url, &node.owners, stat);
+                        let (service, instance, provider) = provider_instance(
+                            &identity,
+                            plain,
+                            interface,
+                            text,
+                            &url,
+                            &node.owners,
+                            &read.stat,
+                        );
                         services.change(&Tenant::default(), &service, |service| {
                             service.providers.insert(instance.clone(), provider);
                             service.describe();
@@ -250,7 +287,7 @@ impl ServiceNodes {
                 }
                 Err(error) => {
                     *malformed += 1;
-                    unreadable(metrics, reported, "dubbo", interface, name, &error);
+                    unreadable(metrics, reported, "dubbo", interface, name, error);
                 }
             }
         }
@@ -259,7 +296,7 @@ impl ServiceNodes {
             (true, false) => self.lists.remove(interface, Side::Provider, name),
             _ => {}
         }
-        let address = |node: Option<&ServiceNode>| node.and_then(|node| node.address);
+        let address = |node: Option<&ServiceNode>| node.and_then(ServiceNode::address);
         let now = now.map(|(node, _)| node);
         let addresses = (address(before.as_ref()), address(now.as_ref()));
         let lost = lost_owners(before, now.as_ref());
@@ -276,17 +313,11 @@ impl ServiceNodes {
         &mut self,
         registrants: &mut Registrants,
         path: &str,
-        state: Option<(&[u8], &Stat)>,
+        mut read: Option<ReadNode>,
     ) -> Vec<Registrant> {
-        let now = state.map(|(data, stat)| {
-            let (folder, name) = path.rsplit_once('/').unwrap_or_default();
-            let interface = folder.rsplit('/').nth(1).unwrap_or_default();
-            let address = read_url(interface, name).ok().map(|(_, _, address)| address);
-            ServiceNode { address, ..ServiceNode::read(data, stat, registrants) }
-        });
+        let now = read.as_mut().map(|read| ServiceNode::of(read, registrants));
         let before = self.consumers.remove(path);
-        let malformed =
-            |node: Option<&ServiceNode>| usize::from(node.is_some_and(|node| node.address.is_none()));
+        let malformed = |node: Option<&ServiceNode>| usize::from(node.is_some_and(|node| !node.is_url));
         self.malformed_consumers += malformed(now.as_ref());
         self.malformed_consumers -= malformed(before.as_ref());
         let mut parts = path.rsplit('/');

@@ -2,6 +2,7 @@
 //! behind provider URLs of sidecars and Dubbo applications.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::instances::KeptInstance;
 use super::listing::Listing;
 use super::names::{Name, NameKey};
 use super::topics::{Topic, Topics};
+use super::versions::Versions;
 use crate::model::{InstanceKey, Microservice, Registrant, Tenant};
 use crate::zookeeper::Layout;
 
@@ -38,13 +40,9 @@ pub(super) struct TenantServices {
     pub instances: usize,
 }
 
-/// The ids of microservices by version.
-pub(super) type Versions = BTreeMap<String, BTreeSet<String>>;
-
 /// All versions of one service.
 #[derive(Default)]
 pub(super) struct Group {
-    /// Ids by version: several when one has an id of its own and another stands behind provider URLs.
     pub versions: Versions,
     /// The answer to a find that sees every version; emptied by every change of one.
     pub answer: OnceLock<Found>,
@@ -68,7 +66,7 @@ pub(super) struct Service {
     /// `pzxid` of the folder of its instances.
     pub folder_zxid: i64,
     /// Digests of sets of endpoints, with the ids of the instances that have them.
-    by_endpoints: BTreeSet<(u64, Arc<str>)>,
+    by_endpoints: BTreeSet<(NonZeroU64, Arc<str>)>,
     /// The answer that lists this version alone; emptied by every change.
     pub answer: OnceLock<Found>,
 }
@@ -126,8 +124,7 @@ impl Service {
     }
 
     /// Puts an instance in, and into the index.
-    pub fn insert_instance(&mut self, id: &str, instance: KeptInstance) {
-        let id: Arc<str> = id.into();
+    pub fn insert_instance(&mut self, id: Arc<str>, instance: KeptInstance) {
         if let Some(endpoints) = instance.endpoints {
             self.by_endpoints.insert((endpoints, id.clone()));
         }
@@ -135,7 +132,7 @@ impl Service {
     }
 
     /// The ids of the instances whose set of endpoints has this digest, in their order.
-    pub fn with_endpoints(&self, digest: u64) -> impl Iterator<Item = &Arc<str>> {
+    pub fn with_endpoints(&self, digest: NonZeroU64) -> impl Iterator<Item = &Arc<str>> {
         let known = self.by_endpoints.range((digest, Arc::from(""))..);
         known.take_while(move |(other, _)| *other == digest).map(|(_, id)| id)
     }
@@ -162,11 +159,11 @@ impl TenantServices {
     /// Files `microservice` under its name and alias.
     fn file(&mut self, id: &str, microservice: &Microservice) {
         let group = self.by_name.entry(name_key(microservice, &microservice.service_name)).or_default();
-        group.versions.entry(microservice.version.clone()).or_default().insert(id.to_owned());
+        group.versions.insert(&microservice.version, id);
         group.answer = OnceLock::new();
         if !microservice.alias.is_empty() {
             let versions = self.by_alias.entry(name_key(microservice, &microservice.alias)).or_default();
-            versions.entry(microservice.version.clone()).or_default().insert(id.to_owned());
+            versions.insert(&microservice.version, id);
         }
     }
 
@@ -177,7 +174,7 @@ impl TenantServices {
         let key = &key as &dyn Name;
         if let Some(group) = self.by_name.get_mut(key) {
             group.answer = OnceLock::new();
-            take_out(&mut group.versions, &microservice.version, id);
+            group.versions.remove(&microservice.version, id);
             if group.versions.is_empty() {
                 self.by_name.remove(key);
             }
@@ -185,7 +182,7 @@ impl TenantServices {
         let key = name(microservice, &microservice.alias);
         let key = &key as &dyn Name;
         if let Some(versions) = self.by_alias.get_mut(key) {
-            take_out(versions, &microservice.version, id);
+            versions.remove(&microservice.version, id);
             if versions.is_empty() {
                 self.by_alias.remove(key);
             }
@@ -246,15 +243,6 @@ impl TenantServices {
     }
 }
 
-fn take_out(versions: &mut Versions, version: &str, id: &str) {
-    if let Some(ids) = versions.get_mut(version) {
-        ids.remove(id);
-        if ids.is_empty() {
-            versions.remove(version);
-        }
-    }
-}
-
 pub(super) fn name_key(microservice: &Microservice, name: &str) -> NameKey {
     (microservice.environment.clone(), microservice.app_id.clone(), name.to_owned())
 }
@@ -292,7 +280,7 @@ impl Services {
         let microservice = services.services.get(id).and_then(Service::microservice);
         let key = microservice.map(|microservice| name(microservice, &microservice.service_name));
         let group = key.and_then(|key| services.by_name.get(&key as &dyn Name));
-        let ids = group.into_iter().flat_map(|group| group.versions.values().flatten());
+        let ids = group.into_iter().flat_map(|group| group.versions.ids());
         let had_instances =
             |other: &&String| services.services.get(*other).is_some_and(|service| service.folder_zxid > 0);
         ids.filter(|other| *other != id).filter(had_instances).cloned().collect()
@@ -301,17 +289,18 @@ impl Services {
     /// How long an instance may be silent.
     pub fn time_to_live(&self, key: &InstanceKey) -> Option<Duration> {
         let instances = &self.get(&key.tenant, &key.service_id)?.instances;
-        Some(instances.get(key.instance_id.as_str())?.time_to_live)
+        Some(instances.get(&*key.instance_id)?.time_to_live())
     }
 
     /// Every instance registered through the v4 API.
     pub fn instance_keys(&self) -> impl Iterator<Item = InstanceKey> {
         self.tenants.iter().flat_map(|(tenant, services)| {
             services.services.iter().flat_map(move |(service_id, service)| {
+                let service_id: Arc<str> = service_id.as_str().into();
                 service.instances.keys().map(move |instance_id| InstanceKey {
                     tenant: tenant.clone(),
                     service_id: service_id.clone(),
-                    instance_id: instance_id.to_string(),
+                    instance_id: instance_id.clone(),
                 })
             })
         })

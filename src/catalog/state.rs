@@ -13,10 +13,11 @@ use super::offers::Offers;
 use super::registrants::Registrants;
 use super::services::{MicroserviceRecord, Services};
 use super::snapshots::{SnapshotRecord, Snapshots};
+use super::taken_apart::{Content, TakenApart};
 use super::watch::{Change, Watchers};
 use crate::model::{InstanceKey, Microservice, Registrant, ReplicaId, SidecarId, Tenant};
 use crate::telemetry::Metrics;
-use crate::zookeeper::{Layout, Node, Place, Stat};
+use crate::zookeeper::{Layout, Place, Stat};
 
 /// Something of a live registration that vanished or was damaged, as it was before.
 #[derive(Clone, Debug)]
@@ -66,15 +67,25 @@ pub(super) struct State {
 
 impl State {
     /// Takes a znode as it was read.
-    pub fn apply(&mut self, layout: &Layout, metrics: &Metrics, node: Node) {
-        if let Some((_, stat)) = &node.state {
+    pub fn apply(&mut self, layout: &Layout, metrics: &Metrics, node: TakenApart) {
+        let TakenApart { path, place, content } = node;
+        let stat = content.stat().copied();
+        if let Some(stat) = &stat {
             self.zxid = self.zxid.max(stat.mzxid).max(stat.pzxid);
         }
-        let state = node.state.as_ref().map(|(data, stat)| (data.as_slice(), stat));
-        self.unreadable.remove(&node.path);
-        match layout.place(&node.path) {
+        if !self.unreadable.is_empty() {
+            self.unreadable.remove(&path);
+        }
+        let (data, read, instance) = match content {
+            Content::Nothing => (None, None, None),
+            Content::Data(data, _) => (Some(data), None, None),
+            Content::Node(read) => (None, Some(read), None),
+            Content::Instance(instance, _) => (None, None, Some(instance)),
+        };
+        let state = data.as_deref().zip(stat.as_ref());
+        match place {
             Place::ProviderFolder { interface } => {
-                self.nodes.folder(&mut self.services, &interface, state.map_or(0, |(_, stat)| stat.pzxid));
+                self.nodes.folder(&mut self.services, &interface, stat.map_or(0, |stat| stat.pzxid));
             }
             Place::Provider { interface, name } => {
                 let before = self.shown(&interface, &name);
@@ -83,7 +94,7 @@ impl State {
                     &mut self.registrants,
                     metrics,
                     (&interface, &name),
-                    state,
+                    read,
                 );
                 let after = self.shown(&interface, &name);
                 if change.is_news {
@@ -91,7 +102,7 @@ impl State {
                 }
                 let (address, now) = change.addresses;
                 // What takes its place is shown before it goes, and hidden after it came.
-                if state.is_none() {
+                if stat.is_none() {
                     address.into_iter().for_each(|address| self.reconsider(address));
                     self.note_provider(before, after);
                 } else {
@@ -102,14 +113,14 @@ impl State {
                 self.losses.extend(change.lost.into_iter().map(Loss::Registration));
             }
             Place::Consumer => {
-                let lost = self.nodes.consumer(&mut self.registrants, &node.path, state);
+                let lost = self.nodes.consumer(&mut self.registrants, &path, read);
                 self.losses.extend(lost.into_iter().map(Loss::Registration));
             }
             Place::Snapshot(id) => {
                 let before = self.snapshots.version(&id);
                 self.losses.extend(self.snapshots.document(metrics, id.clone(), state));
                 let after = self.snapshots.version(&id);
-                self.note_unreadable(&node.path, state, after.is_some());
+                self.note_unreadable(&path, stat.as_ref(), after.is_some());
                 if before != after {
                     self.note_news(|| News::Sidecar(id));
                 }
@@ -125,24 +136,26 @@ impl State {
                 self.note_microservice(&tenant, &id, before);
                 let service = self.services.get(&tenant, &id);
                 let known = service.is_some_and(|service| service.record.is_some());
-                self.note_unreadable(&node.path, state, known);
+                self.note_unreadable(&path, stat.as_ref(), known);
             }
             Place::Tags(tenant, id) => self.attribute(metrics, &tenant, &id, Attribute::Tags, state),
             Place::Schemas(tenant, id) => self.attribute(metrics, &tenant, &id, Attribute::Schemas, state),
             Place::Dependency(key) => self.dependency(metrics, &key, state),
             Place::InstanceFolder(tenant, id) => {
                 // Its data is touched when another version of the service is deleted.
-                let zxid = state.map_or(0, |(_, stat)| stat.pzxid.max(stat.mzxid));
+                let zxid = stat.map_or(0, |stat| stat.pzxid.max(stat.mzxid));
                 self.services.change(&tenant, &id, |service| service.folder_zxid = zxid);
             }
             Place::Instance(key) => {
-                let known = self.instance(metrics, &key, state);
-                self.note_unreadable(&node.path, state, known);
+                if let Registrant::Instance(key) = self.registrants.shared(Registrant::Instance(key)) {
+                    let known = self.instance(metrics, &key, instance.zip(stat.as_ref()));
+                    self.note_unreadable(&path, stat.as_ref(), known);
+                }
             }
             Place::Lease(registrant) => {
                 let registrant = self.registrants.shared(registrant);
                 let time_to_live = self.services.time_to_live_of(&registrant);
-                if self.leases.lease(registrant.clone(), state.map(|(_, stat)| stat.czxid), time_to_live) {
+                if self.leases.lease(registrant.clone(), stat.map(|stat| stat.czxid), time_to_live) {
                     self.losses.push(Loss::Registration(registrant));
                 }
             }
@@ -152,7 +165,7 @@ impl State {
                     let time_to_live = self.services.time_to_live_of(&registrant);
                     (registrant, time_to_live)
                 };
-                self.leases.mark(registrant, replica, state.is_some(), new);
+                self.leases.mark(registrant, replica, stat.is_some(), new);
             }
             Place::Replica(replica) => {
                 if self.leases.replica(&replica, state.map(|(data, _)| data)) {
@@ -161,9 +174,9 @@ impl State {
             }
             Place::Application(place) => self.application(layout, metrics, place, state),
             Place::Foreign(_) => {
-                match state {
-                    Some(_) => self.foreign.insert(node.path),
-                    None => self.foreign.remove(&node.path),
+                match stat {
+                    Some(_) => self.foreign.insert(path),
+                    None => self.foreign.remove(&path),
                 };
             }
             Place::Folder | Place::Other => {}
@@ -187,8 +200,8 @@ impl State {
         }
     }
 
-    fn note_unreadable(&mut self, path: &str, state: Option<(&[u8], &Stat)>, known: bool) {
-        if let Some((_, stat)) = state.filter(|_| !known) {
+    fn note_unreadable(&mut self, path: &str, stat: Option<&Stat>, known: bool) {
+        if let Some(stat) = stat.filter(|_| !known) {
             self.unreadable.insert(path.to_owned(), stat.version);
         }
     }
@@ -247,9 +260,12 @@ impl State {
     }
 
     /// Takes an instance as it was read, and answers whether it is known.
-    fn instance(&mut self, metrics: &Metrics, key: &Arc<InstanceKey>, state: Option<(&[u8], &Stat)>) -> bool {
-        let hasher = &self.services.hasher;
-        let read = state.map(|(data, stat)| (KeptInstance::read(key, data, stat, hasher), stat));
+    fn instance(
+        &mut self,
+        metrics: &Metrics,
+        key: &Arc<InstanceKey>,
+        read: Option<(Result<KeptInstance, String>, &Stat)>,
+    ) -> bool {
         let (before, after) = self.services.change(&key.tenant, &key.service_id, |service| {
             let before = service.remove_instance(&key.instance_id);
             let after = match (read, &before) {
@@ -261,14 +277,14 @@ impl State {
                 }
             };
             if let Some(after) = &after {
-                service.insert_instance(&key.instance_id, after.clone());
+                service.insert_instance(key.instance_id.clone(), after.clone());
             }
             (before, after)
         });
         let json = KeptInstance::json;
         self.note_instance(key, before.as_ref().map(json), after.as_ref().map(json));
         let time_to_live =
-            |instance: &Option<KeptInstance>| instance.as_ref().map(|instance| instance.time_to_live);
+            |instance: &Option<KeptInstance>| instance.as_ref().map(KeptInstance::time_to_live);
         if time_to_live(&before) != time_to_live(&after) {
             self.leases.set_time_to_live(&Registrant::Instance(key.clone()), time_to_live(&after));
         }

@@ -74,7 +74,7 @@ pub fn dependency_url(consumer: &Microservice, instance: &Instance, provider: &S
         ("version", &consumer.version),
     ];
     if *tenant != Tenant::default() {
-        params.extend([("domain", tenant.domain.as_str()), ("project", &tenant.project)]);
+        params.extend([("domain", &*tenant.domain), ("project", &tenant.project)]);
     }
     let params = filled(&params);
     check_interface(&provider.service_name).ok()?;
@@ -107,7 +107,7 @@ fn instance_params<'i>(
         params.push(("enabled", "false"));
     }
     if *tenant != Tenant::default() {
-        params.extend([("domain", tenant.domain.as_str()), ("project", &tenant.project)]);
+        params.extend([("domain", &*tenant.domain), ("project", &tenant.project)]);
     }
     params.sort_unstable();
     params

@@ -28,10 +28,20 @@ pub fn follows(input: &[u8]) {
         let (which, what) = (change[0], change[1]);
         let candidate: &Candidate = &candidates[usize::from(which) % candidates.len()];
         let choice = usize::from(what & 0x0f);
+        let parent = tree::parent(&candidate.path).to_owned();
+        if choice >= 4
+            && sound.contains(&parent)
+            && untold.contains(&parent)
+            && tree.read(&parent).state.is_none()
+        {
+            // It would be back and empty before anybody was told that it had gone, and what made sense before goes on
+            // standing then, as below.
+            continue;
+        }
         let changed = match candidate.data.get(choice % (candidate.data.len() + 1)) {
             _ if choice < 4 => tree.delete(&candidate.path),
             Some(data) => {
-                sound.insert(&candidate.path);
+                sound.insert(candidate.path.clone());
                 tree.put(&candidate.path, data)
             }
             None => match candidate.nonsense {
@@ -140,7 +150,7 @@ fn picture(catalog: &Catalog) -> Vec<String> {
             lines.push(format!("found of {key:?}: {}", String::from_utf8_lossy(found.json())));
         }
         for instance_id in catalog.instance_ids(&tenant, id) {
-            let key = InstanceKey { tenant: tenant.clone(), service_id: id.clone(), instance_id };
+            let key = InstanceKey { tenant: tenant.clone(), service_id: id.as_str().into(), instance_id };
             let record = catalog.instance_record(&key).map(|record| record.document);
             lines.push(format!("instance {key:?}: {record:?}"));
         }

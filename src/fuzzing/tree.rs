@@ -105,7 +105,8 @@ impl Tree {
     }
 }
 
-fn parent(path: &str) -> &str {
+/// The folder that a path stands in.
+pub fn parent(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..at])
 }
 

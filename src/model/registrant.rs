@@ -1,30 +1,31 @@
 //! Who keeps a registration alive: the identities of sidecars, instances, tenants and replicas.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::ServiceKey;
 
-/// A ServiceComb tenant. Data of different tenants is fully separate.
+/// A ServiceComb tenant. Data of different tenants is fully separate. Copies share their texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tenant {
     /// Value of the `X-Domain-Name` header, `default` without one.
-    pub domain: String,
+    pub domain: Arc<str>,
     /// The `{project}` segment of the request path.
-    pub project: String,
+    pub project: Arc<str>,
 }
 
 impl Tenant {
     /// The tenant `domain`/`project`.
-    pub fn new(domain: impl Into<String>, project: impl Into<String>) -> Self {
+    pub fn new(domain: impl Into<Arc<str>>, project: impl Into<Arc<str>>) -> Self {
         Self { domain: domain.into(), project: project.into() }
     }
 
     /// Whether it is the tenant that applications outside ServiceComb belong to.
     pub fn is_default(&self) -> bool {
-        self.domain == DEFAULT && self.project == DEFAULT
+        &*self.domain == DEFAULT && &*self.project == DEFAULT
     }
 }
 
@@ -82,15 +83,23 @@ impl fmt::Display for SidecarId {
     }
 }
 
-/// The full identity of one ServiceComb instance.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The full identity of one ServiceComb instance. Copies share their texts, and so can those of one microservice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InstanceKey {
     /// Whose instance it is.
     pub tenant: Tenant,
     /// The microservice it runs.
-    pub service_id: String,
+    pub service_id: Arc<str>,
     /// Its own id, unique within the microservice.
-    pub instance_id: String,
+    pub instance_id: Arc<str>,
+}
+
+/// Not of the tenant, which hardly sets one apart from others: every request and every znode asks tables for a key.
+impl Hash for InstanceKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.service_id.hash(state);
+        self.instance_id.hash(state);
+    }
 }
 
 impl fmt::Display for InstanceKey {

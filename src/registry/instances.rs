@@ -41,8 +41,8 @@ impl Registry {
         };
         let key = InstanceKey {
             tenant: tenant.clone(),
-            service_id: service_id.to_owned(),
-            instance_id: instance_id.clone(),
+            service_id: service_id.into(),
+            instance_id: instance_id.as_str().into(),
         };
         let registrant = Registrant::from(key.clone());
         if self.catalog.instance_record(&key).is_some() {
@@ -295,7 +295,7 @@ impl Registry {
         if self.catalog.is_provider_instance(key) {
             RegistryError::ReadOnly(format!("instance {}", key.instance_id))
         } else {
-            RegistryError::NoSuchInstance(key.instance_id.clone())
+            RegistryError::NoSuchInstance(key.instance_id.to_string())
         }
     }
 }
@@ -325,8 +325,8 @@ fn instance_document(
     let now = unix_seconds();
     let known = record.map(|record| &record.document.instance);
     let mut instance = Instance {
-        instance_id: key.instance_id.clone(),
-        service_id: key.service_id.clone(),
+        instance_id: key.instance_id.to_string(),
+        service_id: key.service_id.to_string(),
         version: microservice.version.clone(),
         timestamp: known.map_or_else(|| now.clone(), |known| known.timestamp.clone()),
         mod_timestamp: known.map_or_else(|| now.clone(), |known| known.mod_timestamp.clone()),

@@ -143,7 +143,7 @@ impl Registry {
     async fn unregister_all(&self, tenant: &Tenant, service_id: &str) -> Result<(), RegistryError> {
         let ids = self.catalog.instance_ids(tenant, service_id);
         let removals = stream::iter(ids).map(|instance_id| {
-            let key = InstanceKey { tenant: tenant.clone(), service_id: service_id.to_owned(), instance_id };
+            let key = InstanceKey { tenant: tenant.clone(), service_id: service_id.into(), instance_id };
             async move {
                 match self.unregister_instance(&key).await {
                     // Somebody else was faster.

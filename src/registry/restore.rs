@@ -128,7 +128,7 @@ impl Registry {
                     // An instance that is still registered proves that nobody meant to delete it.
                     let instance = self.catalog.instance_ids(tenant, id).into_iter().next();
                     let Some(instance_id) = instance else { return Ok(None) };
-                    let key = InstanceKey { tenant: tenant.clone(), service_id: id.to_owned(), instance_id };
+                    let key = InstanceKey { tenant: tenant.clone(), service_id: id.into(), instance_id };
                     plan.document.check(layout.document(&Registrant::from(key)), -1);
                     plan.document.create(path, to_json(lost.microservice.as_ref()));
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::layout::Place;
 use super::transaction::CommitError;
 
 /// What is known of a znode besides its data.
@@ -59,8 +60,20 @@ pub struct Node {
     pub state: Option<(Vec<u8>, Stat)>,
 }
 
+/// Znodes that a full reading has met, taken apart as far as that is possible without looking at anything else.
+pub trait Batch: Send {
+    /// Their paths.
+    fn paths(&self) -> Vec<&str>;
+    /// Leaves out those with such paths.
+    fn leave_out(&mut self, is_left_out: &dyn Fn(&str) -> bool);
+    /// Has the sink take them: see [`Sink::apply`].
+    fn apply(self: Box<Self>) -> Vec<String>;
+}
+
 /// Who is told of every change.
 pub trait Sink: Send + Sync + 'static {
+    /// Takes apart znodes of which it is known where they stand, on whatever thread and at any time.
+    fn take_apart(self: Arc<Self>, nodes: Vec<(Node, Place)>) -> Box<dyn Batch>;
     /// Takes znodes as they were read, newest last. Those of which a full reading only notes that they exist come with
     /// a stat of zeros; answers the paths of those that it wants to be read all the same.
     fn apply(&self, nodes: Vec<Node>) -> Vec<String>;

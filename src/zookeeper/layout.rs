@@ -3,6 +3,7 @@
 //! ZooKeeper has no paging and Java tools refuse listings over 1 MiB, so what grows with the number of sidecars is
 //! spread over 256 shards: 100,000 sidecars make folders of about 400 names.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -325,11 +326,11 @@ fn own_place(parts: &[&str]) -> Option<Place> {
 }
 
 fn sidecar(text: &str) -> Option<SidecarId> {
-    SidecarId::parse(&plain(text)?).ok()
+    SidecarId::parse(&plain::<Cow<'_, str>>(text)?).ok()
 }
 
-fn tenant(domain: &str, project: &str) -> Option<Tenant> {
-    Some(Tenant::new(plain(domain)?, plain(project)?))
+pub(super) fn tenant(domain: &str, project: &str) -> Option<Tenant> {
+    Some(Tenant { domain: plain(domain)?, project: plain(project)? })
 }
 
 fn instance(domain: &str, project: &str, service: &str, id: &str) -> Option<Arc<InstanceKey>> {
@@ -388,11 +389,10 @@ fn segment(text: &str) -> String {
     }
 }
 
-fn plain(segment: &str) -> Option<String> {
-    if !segment.contains('%') {
-        return Some(segment.to_owned());
-    }
-    percent_decode_str(segment).decode_utf8().ok().map(|text| text.into_owned())
+pub(super) fn plain<'s, T: From<Cow<'s, str>>>(segment: &'s str) -> Option<T> {
+    let decoded = || percent_decode_str(segment).decode_utf8().ok();
+    let text = if segment.contains('%') { decoded() } else { Some(Cow::Borrowed(segment)) };
+    text.map(T::from)
 }
 
 #[cfg(test)]

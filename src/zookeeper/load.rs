@@ -1,37 +1,47 @@
-//! Reads all trees whole, level by level, two hundred znodes a request.
+//! Reads all trees whole, level by level, two hundred znodes a request. Whoever has received a reply takes apart what it
+//! holds, so that the one task that applies it all has little left to do.
 
 use std::sync::Arc;
 
-use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use zookeeper_client::Error;
 
-use super::change::{Node, Stat};
+use super::change::{Batch, Node, Sink, Stat};
+use super::children::Children;
 use super::connection::{Connection, Read};
 use super::feed::BATCH;
 use super::layout::{Layout, Place};
 
 /// Requests under way at once: enough to keep the server busy, few enough not to hold up a transaction.
 const REQUESTS_IN_FLIGHT: usize = 8;
+/// The same and the replies that are being taken apart, so that the server has something to do meanwhile.
+const READERS: usize = REQUESTS_IN_FLIGHT + 4;
 /// Answers that may wait for the catalog.
 const ANSWERS: usize = 16;
 
 /// A piece of a full reading.
 pub(super) enum Loaded {
     /// Some of the znodes.
-    Nodes(Vec<Node>),
+    Nodes(Box<dyn Batch>),
     /// That was all.
     Complete,
     /// It could not be finished.
     Failed(Error),
 }
 
-/// Begins a full reading; it stops by itself when the receiver is dropped.
-pub(super) fn start(connection: Arc<Connection>, layout: Layout) -> mpsc::Receiver<Loaded> {
+/// Begins a full reading for `sink`; it stops by itself when the receiver is dropped.
+pub(super) fn start(
+    connection: Arc<Connection>,
+    layout: Layout,
+    sink: Arc<dyn Sink>,
+) -> mpsc::Receiver<Loaded> {
     let (sender, receiver) = mpsc::channel(ANSWERS);
+    let turns = Semaphore::new(REQUESTS_IN_FLIGHT);
+    let reader = Arc::new(Reader { connection, layout, sink, turns });
     tokio::spawn(async move {
         let last = tokio::select! {
-            outcome = load(&connection, &layout, &sender) => match outcome {
+            outcome = load(reader, &sender) => match outcome {
                 Ok(()) => Loaded::Complete,
                 Err(error) => Loaded::Failed(error),
             },
@@ -44,60 +54,100 @@ pub(super) fn start(connection: Arc<Connection>, layout: Layout) -> mpsc::Receiv
     receiver
 }
 
-async fn load(
-    connection: &Arc<Connection>,
-    layout: &Layout,
-    sender: &mpsc::Sender<Loaded>,
-) -> Result<(), Error> {
-    let mut wanted = vec![Wanted::new(layout.registry_root.clone(), What::Children)];
+async fn load(reader: Arc<Reader>, sender: &mpsc::Sender<Loaded>) -> Result<(), Error> {
+    let layout = &reader.layout;
+    let mut wanted = vec![Wanted::root(layout, &layout.registry_root, What::Children)];
     if layout.services_root != layout.dubbo_root {
-        wanted.push(Wanted::new(layout.dubbo_root.clone(), What::Children));
+        wanted.push(Wanted::root(layout, &layout.dubbo_root, What::Children));
     }
     if layout.reads_applications() {
-        wanted.push(Wanted::new(layout.services_root.clone(), What::DataFirst));
+        wanted.push(Wanted::root(layout, &layout.services_root, What::DataFirst));
     }
-    let mut requests = FuturesUnordered::new();
+    // Dropping it ends them all.
+    let mut readers = JoinSet::new();
     loop {
-        while requests.len() < REQUESTS_IN_FLIGHT && !wanted.is_empty() {
+        while readers.len() < READERS && !wanted.is_empty() {
             let batch = wanted.split_off(wanted.len().saturating_sub(BATCH));
-            let connection = connection.clone();
-            requests.push(async move {
-                let (paths, whats): (Vec<_>, Vec<_>) =
-                    batch.into_iter().map(|Wanted { path, what }| ((path, what.is_list()), what)).unzip();
-                let reads = connection.read(&paths).await;
-                (paths, whats, reads)
-            });
+            readers.spawn(reader.clone().read(batch));
         }
-        let Some((paths, whats, reads)) = requests.next().await else { return Ok(()) };
-        let mut nodes = Vec::with_capacity(paths.len());
-        for (((path, _), what), read) in paths.into_iter().zip(whats).zip(reads?) {
+        let found = match readers.join_next().await {
+            None => return Ok(()),
+            Some(Ok(found)) => found?,
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Nobody ends them but the end of the runtime.
+            Some(Err(_)) => return Err(Error::ClientClosed),
+        };
+        wanted.extend(found.wanted);
+        if let Some(nodes) = found.nodes
+            && sender.send(Loaded::Nodes(nodes)).await.is_err()
+        {
+            return Ok(());
+        }
+    }
+}
+
+/// What all requests of a full reading need.
+struct Reader {
+    connection: Arc<Connection>,
+    layout: Layout,
+    sink: Arc<dyn Sink>,
+    turns: Semaphore,
+}
+
+/// What a request has brought.
+struct Found {
+    /// The znodes, if there were any.
+    nodes: Option<Box<dyn Batch>>,
+    /// What is to be read next.
+    wanted: Vec<Wanted>,
+}
+
+impl Reader {
+    async fn read(self: Arc<Self>, batch: Vec<Wanted>) -> Result<Found, Error> {
+        let (paths, rest): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|Wanted { path, place, what }| ((path, what == What::Children), (place, what)))
+            .unzip();
+        let reads = {
+            // It is never closed.
+            let _turn = self.turns.acquire().await;
+            self.connection.read(&paths).await?
+        };
+        let (mut nodes, mut wanted) = (Vec::with_capacity(paths.len()), Vec::new());
+        for (((path, _), (place, what)), read) in paths.into_iter().zip(rest).zip(reads) {
             match read {
                 Read::Children(names) => {
-                    let folder = layout.place(&path);
+                    let children = Children::of(&self.layout, &path, &place);
                     for name in names {
-                        take_child(layout, &folder, [&path, "/", &name].concat(), &mut wanted, &mut nodes);
+                        let child = [&path, "/", &name].concat();
+                        let place = children.place(&child, &name);
+                        take_child(child, place, &mut wanted, &mut nodes);
                     }
                 }
                 Read::Data(data, stat) => {
                     let is_folder = what == What::DataFirst && stat.children > 0;
-                    if is_folder && layout.place(&path).has_children() {
-                        wanted.push(Wanted::new(path.clone(), What::Children));
+                    if is_folder && place.has_children() {
+                        wanted.push(Wanted {
+                            path: path.clone(),
+                            place: place.clone(),
+                            what: What::Children,
+                        });
                     }
-                    nodes.push(Node { path, state: Some((data, stat)) });
+                    nodes.push((Node { path, state: Some((data, stat)) }, place));
                 }
                 Read::Absent => {}
                 Read::Refused(reason) => log::warn!("cannot read {path}: {reason}"),
             }
         }
-        if !nodes.is_empty() && sender.send(Loaded::Nodes(nodes)).await.is_err() {
-            return Ok(());
-        }
+        let nodes = (!nodes.is_empty()).then(|| self.sink.clone().take_apart(nodes));
+        Ok(Found { nodes, wanted })
     }
 }
 
 /// Something to read.
 struct Wanted {
     path: String,
+    place: Place,
     what: What,
 }
 
@@ -111,52 +161,35 @@ enum What {
     Data,
 }
 
-impl What {
-    fn is_list(self) -> bool {
-        self == Self::Children
-    }
-}
-
 impl Wanted {
-    fn new(path: String, what: What) -> Self {
-        Self { path, what }
+    fn root(layout: &Layout, root: &str, what: What) -> Self {
+        Self { path: root.to_owned(), place: layout.place(root), what }
     }
 }
 
-fn take_child(
-    layout: &Layout,
-    folder: &Place,
-    path: String,
-    wanted: &mut Vec<Wanted>,
-    nodes: &mut Vec<Node>,
-) {
-    // Where nearly all znodes stand, their folder tells what they are.
-    let place = match folder {
-        Place::ProviderFolder { .. } | Place::InstanceFolder(..) => {
-            return wanted.push(Wanted::new(path, What::Data));
-        }
-        Place::Lease(_) => return nodes.push(listed(path)),
-        _ => layout.place(&path),
-    };
+fn take_child(path: String, place: Place, wanted: &mut Vec<Wanted>, nodes: &mut Vec<(Node, Place)>) {
     match place {
         Place::Other => {}
-        Place::Folder => wanted.push(Wanted::new(path, What::Children)),
+        Place::Folder => wanted.push(Wanted { path, place, what: What::Children }),
+        Place::Provider { .. } | Place::Instance(_) => {
+            wanted.push(Wanted { path, place, what: What::Data });
+        }
         Place::Lease(_) => {
             // As a rule it has a mark, so both are asked for at once.
-            wanted.push(Wanted::new(path.clone(), What::Data));
-            wanted.push(Wanted::new(path, What::Children));
+            wanted.push(Wanted { path: path.clone(), place: place.clone(), what: What::Data });
+            wanted.push(Wanted { path, place, what: What::Children });
         }
         place if place.is_listed() => {
             if place.has_children() {
-                wanted.push(Wanted::new(path.clone(), What::Children));
+                wanted.push(Wanted { path: path.clone(), place: place.clone(), what: What::Children });
             }
-            nodes.push(listed(path));
+            nodes.push(listed(path, place));
         }
-        _ => wanted.push(Wanted::new(path, What::DataFirst)),
+        _ => wanted.push(Wanted { path, place, what: What::DataFirst }),
     }
 }
 
 /// A znode of which only is noted that it exists.
-fn listed(path: String) -> Node {
-    Node { path, state: Some((Vec::new(), Stat::default())) }
+fn listed(path: String, place: Place) -> (Node, Place) {
+    (Node { path, state: Some((Vec::new(), Stat::default())) }, place)
 }

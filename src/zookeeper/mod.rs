@@ -2,6 +2,7 @@
 
 mod application;
 mod change;
+mod children;
 mod connection;
 mod dirty;
 mod feed;
@@ -22,7 +23,7 @@ mod writing;
 mod wrong;
 
 pub use application::{ApplicationPlace, Foreign, MetadataHome, MetadataKey};
-pub use change::{Node, Shown, Sink, Stat};
+pub use change::{Batch, Node, Shown, Sink, Stat};
 pub use connection::Connection;
 pub use layout::{Layout, Place, parse_owner};
 pub use options::{AccessControl, Options};

@@ -234,14 +234,14 @@ fn fill(catalog: &Catalog, services: std::ops::Range<usize>, instances: usize) {
 fn instance(service: usize, number: usize, version: i32) -> Node {
     let key = InstanceKey {
         tenant: Tenant::default(),
-        service_id: service_name(service),
-        instance_id: format!("{service:016x}{number:016x}"),
+        service_id: service_name(service).into(),
+        instance_id: format!("{service:016x}{number:016x}").into(),
     };
     let properties =
         [("nodeIP".to_owned(), "10.0.0.7".to_owned()), ("attr1".to_owned(), version.to_string())];
     let instance = Instance {
-        instance_id: key.instance_id.clone(),
-        service_id: key.service_id.clone(),
+        instance_id: key.instance_id.to_string(),
+        service_id: key.service_id.to_string(),
         host_name: format!("node-{number:06}"),
         endpoints: vec![format!("rest://10.0.{}.{}:8080", number / 256 % 256, number % 256)],
         properties: properties.into(),

@@ -80,7 +80,7 @@ impl<'b> Wanted<'b> {
             let [service_id, instance_id] = instance;
             let is_acceptable =
                 rules::SERVICE_ID.accepts(&service_id) && rules::INSTANCE_ID.accepts(&instance_id);
-            let (service_id, instance_id) = (service_id.into_owned(), instance_id.into_owned());
+            let (service_id, instance_id) = (service_id.into(), instance_id.into());
             let key = InstanceKey { tenant: tenant.clone(), service_id, instance_id };
             is_acceptable.then_some(Element { key, rev })
         });
@@ -111,8 +111,8 @@ fn instance<'b>(tenant: &Tenant, element: &Object<'_>) -> Result<Element<'b, Ins
     let instance = element.required_object("instance")?;
     let key = InstanceKey {
         tenant: tenant.clone(),
-        service_id: instance.checked_text("serviceId", rules::SERVICE_ID)?,
-        instance_id: instance.checked_text("instanceId", rules::INSTANCE_ID)?,
+        service_id: instance.checked_text("serviceId", rules::SERVICE_ID)?.into(),
+        instance_id: instance.checked_text("instanceId", rules::INSTANCE_ID)?.into(),
     };
     Ok(Element { key, rev: element.text("rev")?.into() })
 }
@@ -269,7 +269,7 @@ mod tests {
             "consumerServiceId": "somebody"}))
         .unwrap();
         assert_eq!(wanted.services.len(), 1);
-        assert_eq!(wanted.instances[0].key.instance_id, "string");
+        assert_eq!(&*wanted.instances[0].key.instance_id, "string");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Repeats {
         let Asked { tenant, consumer_id, ignores_rev, body } = asked;
         let mut digest = Xxh3::with_seed(self.seed);
         // None of them has a control character.
-        for text in [tenant.domain.as_str(), &tenant.project, consumer_id.unwrap_or_default()] {
+        for text in [&*tenant.domain, &*tenant.project, consumer_id.unwrap_or_default()] {
             digest.update(text.as_bytes());
             digest.update(b"\n");
         }

@@ -243,8 +243,8 @@ async fn statistics_of(gateway: &Gateway, tenant: &Tenant, all: &[Arc<Microservi
             tokio::task::yield_now().await;
         }
         let name = (&one.environment, &one.app_id, &one.service_name);
-        let count =
-            gateway.catalog.instances(tenant, &one.service_id, None, &[]).map_or(0, |found| found.count());
+        // Not by a find, which would keep an answer of every microservice that nobody has asked for.
+        let count = gateway.catalog.count_of(tenant, &one.service_id);
         if count > 0 {
             online.insert(name);
         }

@@ -1,6 +1,7 @@
 //! Signs of life, one or many at a time.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures::{StreamExt, stream};
@@ -48,13 +49,19 @@ struct Outcomes {
 #[serde(rename_all = "camelCase")]
 #[schema(as = HeartbeatOutcome)]
 struct Outcome {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    service_id: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    instance_id: String,
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schema(value_type = String)]
+    service_id: Arc<str>,
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schema(value_type = String)]
+    instance_id: Arc<str>,
     #[serde(rename = "errMessage", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error: Option<String>,
+}
+
+fn is_empty(text: &Arc<str>) -> bool {
+    text.is_empty()
 }
 
 impl Outcome {
@@ -124,8 +131,8 @@ pub fn keys(tenant: &Tenant, body: &Object<'_>, most: usize) -> Result<Vec<Insta
     for element in &elements {
         let key = InstanceKey {
             tenant: tenant.clone(),
-            service_id: element.text("serviceId")?,
-            instance_id: element.text("instanceId")?,
+            service_id: element.text("serviceId")?.into(),
+            instance_id: element.text("instanceId")?.into(),
         };
         if seen.insert(key.clone()) {
             keys.push(key);
@@ -149,8 +156,8 @@ mod tests {
         let body = json!({"Instances": [
             {"serviceId": "s", "instanceId": "b"}, {"serviceId": "s", "instanceId": "a"},
             {"serviceId": "s", "instanceId": "b"}]});
-        let ids: Vec<String> = read(body, 3).unwrap().into_iter().map(|key| key.instance_id).collect();
-        assert_eq!(ids, ["b", "a"]);
+        let ids: Vec<_> = read(body, 3).unwrap().into_iter().map(|key| key.instance_id).collect();
+        assert_eq!(ids, [Arc::from("b"), Arc::from("a")]);
     }
 
     #[test]

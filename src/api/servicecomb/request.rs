@@ -36,8 +36,8 @@ pub fn service_id(request: &HttpRequest) -> Result<String, ApiError> {
 pub fn instance_key(request: &HttpRequest) -> Result<InstanceKey, ApiError> {
     Ok(InstanceKey {
         tenant: tenant(request)?,
-        service_id: service_id(request)?,
-        instance_id: path_text(request, "instanceId", validate::INSTANCE_ID)?,
+        service_id: service_id(request)?.into(),
+        instance_id: path_text(request, "instanceId", validate::INSTANCE_ID)?.into(),
     })
 }
 

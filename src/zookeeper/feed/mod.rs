@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use zookeeper_client::{Error, SessionState};
 
 use self::reads::Finished;
-use super::change::{Node, Refresh, Sink, Waiter};
+use super::change::{Batch, Node, Refresh, Sink, Waiter};
 use super::connection::Connection;
 use super::dirty::Dirty;
 use super::held::Held;
@@ -234,19 +234,28 @@ impl Feed<'_> {
         self.wanted.clear();
         self.ending = false;
         self.must_load = false;
-        self.load = Some(load::start(self.connection.clone(), self.layout.clone()));
+        self.load = Some(load::start(self.connection.clone(), self.layout.clone(), self.sink.clone()));
     }
 
-    fn on_loaded(&mut self, nodes: Vec<Node>) {
+    fn on_loaded(&mut self, mut nodes: Box<dyn Batch>) {
         if let Some(met) = &mut self.met {
-            met.extend(nodes.iter().map(|node| node.path.clone()));
+            met.extend(nodes.paths().into_iter().map(str::to_owned));
         }
-        let untouched = nodes.into_iter().filter(|node| !self.touched.contains(&node.path)).collect();
-        self.apply(untouched);
+        if !self.touched.is_empty() {
+            nodes.leave_out(&|path| self.touched.contains(path));
+        }
+        let wanted = nodes.apply();
+        self.want(wanted);
     }
 
     fn apply(&mut self, nodes: Vec<Node>) {
-        for path in self.sink.apply(nodes) {
+        let wanted = self.sink.apply(nodes);
+        self.want(wanted);
+    }
+
+    /// Has read what the catalog wants to know more of.
+    fn want(&mut self, paths: Vec<String>) {
+        for path in paths {
             self.dirty.mark(path.clone());
             self.wanted.insert(path);
         }
