@@ -73,7 +73,7 @@ pub fn dependency_url(consumer: &Microservice, instance: &Instance, provider: &S
         ("side", "consumer"),
         ("version", &consumer.version),
     ];
-    if *tenant != Tenant::default() {
+    if !tenant.is_default() {
         params.extend([("domain", &*tenant.domain), ("project", &tenant.project)]);
     }
     let params = filled(&params);
@@ -106,7 +106,7 @@ fn instance_params<'i>(
     if instance.status != InstanceStatus::Up {
         params.push(("enabled", "false"));
     }
-    if *tenant != Tenant::default() {
+    if !tenant.is_default() {
         params.extend([("domain", &*tenant.domain), ("project", &tenant.project)]);
     }
     params.sort_unstable();

@@ -1,5 +1,7 @@
 //! What every request brings along: the tenant, the ids in its path and its bounded body.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use percent_encoding::percent_decode_str;
@@ -18,7 +20,7 @@ use crate::model::{InstanceKey, Tenant};
 pub fn tenant(request: &HttpRequest) -> Result<Tenant, ApiError> {
     let domain = header(request, "X-Domain-Name")?.unwrap_or("default");
     validate::TENANT.check("X-Domain-Name", domain)?;
-    Ok(Tenant::new(domain, path_text(request, "project", validate::TENANT)?))
+    Ok(Tenant::new(domain, segment(request, "project", validate::TENANT)?))
 }
 
 /// The id of the microservice in the path of `request`.
@@ -36,8 +38,8 @@ pub fn service_id(request: &HttpRequest) -> Result<String, ApiError> {
 pub fn instance_key(request: &HttpRequest) -> Result<InstanceKey, ApiError> {
     Ok(InstanceKey {
         tenant: tenant(request)?,
-        service_id: service_id(request)?.into(),
-        instance_id: path_text(request, "instanceId", validate::INSTANCE_ID)?.into(),
+        service_id: segment(request, "serviceId", validate::SERVICE_ID)?.into(),
+        instance_id: segment(request, "instanceId", validate::INSTANCE_ID)?.into(),
     })
 }
 
@@ -65,8 +67,13 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, A
 /// # Errors
 /// 400001 when it is not acceptable.
 pub fn path_text(request: &HttpRequest, name: &str, rule: Rule) -> Result<String, ApiError> {
+    segment(request, name, rule).map(Cow::into_owned)
+}
+
+/// The same, without a copy of what needs no decoding.
+fn segment<'r>(request: &'r HttpRequest, name: &str, rule: Rule) -> Result<Cow<'r, str>, ApiError> {
     let raw = request.match_info().get(name).unwrap_or_default();
-    let text = percent_decode_str(raw).decode_utf8_lossy().into_owned();
+    let text = percent_decode_str(raw).decode_utf8_lossy();
     rule.check(name, &text)?;
     Ok(text)
 }
