@@ -12,6 +12,7 @@ use super::children::Children;
 use super::connection::{Connection, Read};
 use super::feed::BATCH;
 use super::layout::{Layout, Place};
+use crate::background::spawn_vital;
 
 /// Requests under way at once: enough to keep the server busy, few enough not to hold up a transaction.
 const REQUESTS_IN_FLIGHT: usize = 8;
@@ -39,7 +40,8 @@ pub(super) fn start(
     let (sender, receiver) = mpsc::channel(ANSWERS);
     let turns = Semaphore::new(REQUESTS_IN_FLIGHT);
     let reader = Arc::new(Reader { connection, layout, sink, turns });
-    tokio::spawn(async move {
+    // What cannot be taken apart without a panic would not be the next time either.
+    spawn_vital("reads all trees", async move {
         let last = tokio::select! {
             outcome = load(reader, &sender) => match outcome {
                 Ok(()) => Loaded::Complete,
