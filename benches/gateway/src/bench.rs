@@ -224,6 +224,20 @@ impl Bench {
         Ok(row.memory(gateway.resident()).goal(goal).note(format!("{} bytes of answer", answer.body.len())))
     }
 
+    /// Sends `call` to the server at `address` at a constant rate, whether it answers or not.
+    ///
+    /// # Errors
+    /// When the generator fails.
+    pub async fn at_rate(
+        &self,
+        address: std::net::SocketAddr,
+        call: &Call,
+        rate: f64,
+        load: Load,
+    ) -> anyhow::Result<Measured> {
+        oha::run(&self.tools.oha, address, call, rate, load, &self.work.join("oha.log")).await
+    }
+
     /// Asks both sides at half of the rate that the ceiling reached in `closed`, whether they answer or not, and compares
     /// the time that 99 % of the answers take.
     ///
@@ -232,9 +246,7 @@ impl Bench {
     pub async fn open(&self, closed: &Row, gateway: &Gateway, call: &Call) -> anyhow::Result<Row> {
         let bare = Bare::of(gateway.http, call, &self.path("bare")).await?;
         let load = self.load(self.settings.connections);
-        let run = async |address, rate, load| {
-            oha::run(&self.tools.oha, address, call, rate, load, &self.work.join("oha.log")).await
-        };
+        let run = async |address, rate, load| self.at_rate(address, call, rate, load).await;
         // Warms up as well.
         let most = run(bare.address, f64::INFINITY, Load { span: WARM_UP, ..load }).await?.rate;
         let half = closed.ceiling.figure / 2.0;

@@ -12,7 +12,7 @@ use crate::ceilings::http::Bare;
 use crate::generator::{Measured, Requests};
 use crate::report::{Goal, Row, Side};
 use crate::statistics::Latencies;
-use crate::world::client::Connection;
+use crate::world::client::{Call, Connection};
 use crate::world::fill;
 
 /// Numbers of the instances of the storm.
@@ -26,6 +26,7 @@ const CHANGES: usize = 500;
 const NEXT: Goal = Goal::AtMost(3.0);
 /// Within 1.2 times of calm.
 const CALM: Goal = Goal::AtLeast(1.0 / 1.2);
+const CALM_TIME: Goal = Goal::AtMost(1.2);
 
 /// The find after one of 1,000 instances has changed, and the one after that.
 pub async fn in_thousand(bench: &Bench) -> anyhow::Result<()> {
@@ -62,7 +63,7 @@ pub async fn storm(bench: &Bench) -> anyhow::Result<()> {
     let ids = fill::services(gateway.http, vec!["stormed".into()]).await?;
     fill::instances(gateway.http, &ids, FIRST..FIRST + STORMED).await?;
     let bare = Bare::of(gateway.http, &call, &bench.path("bare")).await?;
-    let (requests, load) = (Requests::Same(call), bench.load(bench.settings.connections));
+    let (requests, load) = (Requests::Same(call.clone()), bench.load(bench.settings.connections));
     let sides = [(bare.address, &bare.process), (gateway.http, gateway.process())];
     let mut calm: [Vec<(Measured, Option<f64>)>; 2] = Default::default();
     let mut stormy: [Vec<(Measured, Option<f64>)>; 2] = Default::default();
@@ -89,7 +90,35 @@ pub async fn storm(bench: &Bench) -> anyhow::Result<()> {
          gateway and ZooKeeper take of the processors for the changes; {:.2} of what that leaves",
         row.ratio / machine
     );
+    let rate = row.ceiling.figure / 2.0;
     bench.add(row.goal(Some(CALM)).memory(gateway.resident()).note(note));
+    storm_at_rate(bench, world, &ids[0], &call, rate).await
+}
+
+/// The same where nobody asks for more than there is: how long finds take at a constant rate.
+async fn storm_at_rate(bench: &Bench, world: &World, id: &str, call: &Call, rate: f64) -> anyhow::Result<()> {
+    let load = bench.load(bench.settings.connections);
+    let ask = async || anyhow::Ok((bench.at_rate(world.gateway.http, call, rate, load).await?, None));
+    // Warms up.
+    ask().await?;
+    let (mut calm, mut stormy) = (Vec::new(), Vec::new());
+    for _ in 0..bench.settings.rounds {
+        calm.push(ask().await?);
+        let storm = Storm::begin(world, id);
+        stormy.push(ask().await?);
+        storm.end().await?;
+    }
+    let side = |what: &str, rounds: &[(Measured, Option<f64>)]| {
+        let rounds_p50: Vec<f64> = rounds.iter().map(|(measured, _)| measured.p50).collect();
+        let figure = crate::statistics::median(rounds_p50.iter().copied());
+        Side { figure, rounds: rounds_p50, ..Side::of(what, rounds) }
+    };
+    let (ours, theirs) = (side("zoogate", &stormy), side("the same in calm", &calm));
+    let mut row = Row::new("storm, open loop", "p50 ms", ours, theirs);
+    row.failures = calm.iter().chain(&stormy).map(|(measured, _)| measured.failures).sum();
+    bench.add(
+        row.goal(Some(CALM_TIME)).note(format!("asked {rate:.0} times a second, half of what calm allows")),
+    );
     Ok(())
 }
 
