@@ -5,6 +5,7 @@ pub mod middleware;
 pub mod mosn;
 pub mod openapi;
 pub mod peer;
+mod repeats;
 pub mod servicecomb;
 
 use std::sync::Arc;

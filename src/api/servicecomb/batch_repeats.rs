@@ -2,47 +2,31 @@
 //! asks the same until something that it uses has changed. Kept by a digest of all that decides what is answered, with
 //! what the answer rests on.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
-use xxhash_rust::xxh3::Xxh3;
 
 use super::batch::Asked;
+use crate::api::repeats::{self, Key, Outcome};
 use crate::catalog::{Basis, Catalog};
 
 /// Most services of a request that is remembered: for as long as it takes to look whether none has changed, changes wait.
 pub(super) const MOST: usize = 1_000;
 /// About what an entry takes beside its answer and what that rests on.
 const ENTRY: usize = 300;
-/// About what an entry takes for a client that uses a hundred services.
-const USUAL: usize = 1024;
 
 /// The answers to the last batch finds. The least used go when there is no room.
-pub struct Repeats {
-    known: Option<Cache<Key, Arc<Repeat>, Size>>,
-    /// Nobody outside can make two requests that look the same.
-    seed: u64,
-}
-
-/// The digest of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(u128);
+pub struct Repeats(repeats::Repeats<Arc<Repeat>>);
 
 struct Repeat {
     basis: Basis,
     answer: Bytes,
 }
 
-#[derive(Clone)]
-struct Size;
-
-impl Weighter<Key, Arc<Repeat>> for Size {
-    fn weight(&self, _: &Key, repeat: &Arc<Repeat>) -> u64 {
-        (ENTRY + repeat.basis.size() + repeat.answer.len()) as u64
+impl Outcome for Arc<Repeat> {
+    fn size(&self) -> usize {
+        ENTRY + self.basis.size() + self.answer.len()
     }
 }
 
@@ -50,41 +34,33 @@ impl Repeats {
     /// Takes about `bytes` at most; with 0 nothing is remembered.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let known = (bytes > 0).then(|| Cache::with_weighter(bytes / USUAL + 1, bytes as u64, Size));
-        Self { known, seed: RandomState::new().hash_one(bytes) }
+        Self(repeats::Repeats::new(bytes))
     }
 
     /// Those that the application was given, if it is to remember any.
     pub(super) fn of(request: &HttpRequest) -> Option<&Self> {
         let repeats = request.app_data::<web::Data<Self>>()?;
-        repeats.known.is_some().then_some(repeats)
+        repeats.0.is_on().then_some(repeats)
     }
 
     /// What a request is remembered by.
     pub(super) fn key(&self, asked: &Asked<'_>) -> Key {
         let Asked { tenant, consumer_id, ignores_rev, body } = asked;
-        let mut digest = Xxh3::with_seed(self.seed);
         // None of them has a control character.
-        for text in [&*tenant.domain, &*tenant.project, consumer_id.unwrap_or_default()] {
-            digest.update(text.as_bytes());
-            digest.update(b"\n");
-        }
-        digest.update(&[u8::from(*ignores_rev)]);
-        digest.update(body);
-        Key(digest.digest128())
+        let consumer = consumer_id.unwrap_or_default();
+        let past_rev = if *ignores_rev { "past-rev" } else { "" };
+        self.0.key([&*tenant.domain, &*tenant.project, consumer, past_rev], body)
     }
 
     /// The answer to a request, if that is known and would be the same now.
     pub(super) fn answer(&self, key: Key, catalog: &Catalog) -> Option<Bytes> {
-        let repeat = self.known.as_ref()?.get(&key)?;
+        let repeat = self.0.get(key)?;
         catalog.stands(&repeat.basis).then(|| repeat.answer.clone())
     }
 
     /// Remembers an answer with what it rests on.
     pub(super) fn remember(&self, key: Key, basis: Basis, answer: Bytes) {
-        if let Some(known) = &self.known {
-            known.insert(key, Arc::new(Repeat { basis, answer }));
-        }
+        self.0.remember(key, Arc::new(Repeat { basis, answer }));
     }
 }
 
@@ -259,7 +235,7 @@ mod tests {
         for number in 0..1_000 {
             ask(&catalog, &small, None, &body(number)).await;
         }
-        let weight = small.known.as_ref().map_or(0, Cache::weight);
+        let weight = small.0.weight();
         assert!(weight > 0 && weight <= 20_000, "{weight}");
         let nothing = Repeats::new(0);
         assert_eq!(ask(&catalog, &nothing, None, &body(0)).await, (false, false));
