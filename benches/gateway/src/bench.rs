@@ -260,13 +260,10 @@ impl Bench {
             let used = gateway.process().cpu_time() - before;
             ours.push((measured, Some(used.as_secs_f64() * 1e6 / measured.requests.max(1) as f64)));
         }
-        let side = |what: &str, rounds: &[(Measured, Option<f64>)]| Side {
-            figure: crate::statistics::median(rounds.iter().map(|(it, _)| it.p99)),
-            rounds: rounds.iter().map(|(it, _)| it.p99).collect(),
-            ..Side::of(what, rounds)
-        };
-        let (gateway_side, bare_side) =
-            (side("zoogate", &ours), side("the bare handler at the same rate", &theirs));
+        let (gateway_side, bare_side) = (
+            Side::timed("zoogate", &ours, |it| it.p99),
+            Side::timed("the bare handler at the same rate", &theirs, |it| it.p99),
+        );
         let is_met = gateway_side.figure < 10.0;
         let reached = crate::statistics::median(ours.iter().map(|(it, _)| it.rate));
         let mut row = Row::new(format!("{}, open loop", closed.name), "p99 ms", gateway_side, bare_side);

@@ -45,8 +45,7 @@ pub async fn in_thousand(bench: &Bench) -> anyhow::Result<()> {
         }
     }
     let side = |what: &str, latencies: Latencies| {
-        let measured = latencies.measured(Duration::from_secs(1));
-        Side { figure: measured.p50, rounds: vec![measured.p50], ..Side::of(what, &[(measured, None)]) }
+        Side::timed(what, &[(latencies.measured(Duration::from_secs(1)), None)], |it| it.p50)
     };
     let (ours, theirs) =
         (side("zoogate", next), side("the find after that, of which nothing has changed", unchanged));
@@ -108,12 +107,8 @@ async fn storm_at_rate(bench: &Bench, world: &World, id: &str, call: &Call, rate
         stormy.push(ask().await?);
         storm.end().await?;
     }
-    let side = |what: &str, rounds: &[(Measured, Option<f64>)]| {
-        let rounds_p50: Vec<f64> = rounds.iter().map(|(measured, _)| measured.p50).collect();
-        let figure = crate::statistics::median(rounds_p50.iter().copied());
-        Side { figure, rounds: rounds_p50, ..Side::of(what, rounds) }
-    };
-    let (ours, theirs) = (side("zoogate", &stormy), side("the same in calm", &calm));
+    let (ours, theirs) =
+        (Side::timed("zoogate", &stormy, |it| it.p50), Side::timed("the same in calm", &calm, |it| it.p50));
     let mut row = Row::new("storm, open loop", "p50 ms", ours, theirs);
     row.failures = calm.iter().chain(&stormy).map(|(measured, _)| measured.failures).sum();
     bench.add(

@@ -111,11 +111,7 @@ async fn report(
     let count = bench.settings.scaled(CHANGES);
     let theirs = raw::news(&part, DOCUMENT, count).await?.measured(started.elapsed());
     let ours = ours.measured(took);
-    let side = |what: &str, measured: crate::generator::Measured| Side {
-        figure: measured.p50,
-        rounds: vec![measured.p50],
-        ..Side::of(what, &[(measured, None)])
-    };
+    let side = |what: &str, measured| Side::timed(what, &[(measured, None)], |it| it.p50);
     let what = "two ZooKeeper sessions: one writes a znode, the other watches it and reads it";
     let row = Row::new(name, "p50 ms", side("zoogate", ours), side(what, theirs));
     bench.add(row.memory(world.gateway.resident()).note(format!("{count} changes, one after the other")));
