@@ -52,6 +52,12 @@ fn a_default_of_an_old_provider_counts_unless_the_parameter_itself_is_there() {
         assert_eq!((key.group.as_str(), key.version.as_str()), ("g", "1"), "{query}");
     }
     assert_eq!(parsed("dubbo://h:1/i?default.=x").params.len(), 1);
+    let twice = parsed("dubbo://h:1/i?default.default.group=g");
+    assert_eq!(
+        (twice.param("default.group"), twice.param("group")),
+        (Some("g"), None),
+        "once, as Dubbo does"
+    );
 }
 
 #[test]

@@ -28,7 +28,11 @@ fn url(text: &str) {
     // What others write may hold what cannot be written the same way twice: an escape that stands for a separator, for
     // example. Once it was read from what zoogate wrote it has to stay the same.
     let Ok(again) = ServiceUrl::parse(&written) else { return };
-    assert_eq!(ServiceUrl::parse(&again.to_string()).as_ref(), Ok(&again), "{written}");
+    // A reading takes `default.` off a name once, as Dubbo does: of a name with several, each reading knows one more.
+    let several = [dubbo::DEFAULT_PREFIX; 2].concat();
+    if !again.params.keys().any(|key| key.starts_with(&several)) {
+        assert_eq!(ServiceUrl::parse(&again.to_string()).as_ref(), Ok(&again), "{written}");
+    }
     let path = dubbo::znode_path("/dubbo", "demo.Echo", Side::Provider, &written);
     let (side, interface, name) = dubbo::parse_path("/dubbo", &path).expect("it is the path of an entry");
     assert_eq!((side, interface.as_str()), (Side::Provider, "demo.Echo"));
