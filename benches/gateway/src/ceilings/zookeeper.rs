@@ -29,9 +29,7 @@ pub async fn creates(
 ) -> anyhow::Result<Measured> {
     let (client, root) = place(connect_string).await?;
     let data = vec![b'x'; bytes];
-    // Folders, as the gateway's znodes have: one of them all would be another thing for the server.
-    let folders: Vec<String> = (0..100).map(|folder| format!("{root}/{folder}")).collect();
-    try_join_all(folders.iter().map(|folder| client.create(folder, b"", &PERSISTENT))).await?;
+    let folders = folders(&client, &root).await?;
     let (client, folders, data) = (&client, &folders, &data);
     in_turns(in_flight, span, async move |number| {
         let path = format!("{}/instance-{number:032}", folders[number as usize % folders.len()]);
@@ -92,6 +90,40 @@ pub async fn checks(connect_string: &str, in_flight: usize, span: Duration) -> a
     .await
 }
 
+/// Transactions of `creates` creates each, of `bytes` bytes, with `in_flight` of them under way, by a client that watches all
+/// of it: the way of a gateway whose registrations share transactions.
+async fn watched_creates(
+    connect_string: &str,
+    bytes: usize,
+    (creates, in_flight): (u64, usize),
+    span: Duration,
+) -> anyhow::Result<()> {
+    let (client, root) = place(connect_string).await?;
+    let data = vec![b'x'; bytes];
+    let folders = folders(&client, &root).await?;
+    let mut watcher = client.watch(&root, AddWatchMode::PersistentRecursive).await?;
+    let writes = in_turns(in_flight, span, async |number| {
+        let mut writer = client.new_multi_writer();
+        for (folder, create) in folders.iter().cycle().zip(0..creates) {
+            writer.add_create(&format!("{folder}/{number}-{create}"), &data, &PERSISTENT)?;
+        }
+        writer.commit().await?;
+        Ok(())
+    });
+    tokio::select! {
+        written = writes => written.map(drop),
+        // Heard as they come, or they would pile up.
+        state = async {
+            loop {
+                let event = watcher.changed().await;
+                if event.session_state.is_terminated() {
+                    break event.session_state;
+                }
+            }
+        } => anyhow::bail!("the session ended: {state}"),
+    }
+}
+
 /// Lets the server do what the scenarios make it do most, each for `span`.
 ///
 /// # Errors
@@ -101,6 +133,7 @@ pub async fn warm_up(connect_string: &str, span: Duration) -> anyhow::Result<()>
     const IN_FLIGHT: usize = 64;
     creates(connect_string, BYTES, IN_FLIGHT, span).await?;
     transactions(connect_string, BYTES, IN_FLIGHT, span).await?;
+    watched_creates(connect_string, BYTES, (100, 4), span).await?;
     let client = connect(connect_string).await?;
     let paths = paths(&client).await?;
     read_all(&client, &paths).await?;
@@ -113,6 +146,13 @@ async fn place(connect_string: &str) -> anyhow::Result<(Client, String)> {
     let root = format!("/raw-{}", client.session_id().0);
     client.mkdir(&root, &PERSISTENT).await?;
     Ok((client, root))
+}
+
+/// Folders, as the gateway's znodes have: one of them all would be another thing for the server.
+async fn folders(client: &Client, root: &str) -> anyhow::Result<Vec<String>> {
+    let folders: Vec<String> = (0..100).map(|folder| format!("{root}/{folder}")).collect();
+    try_join_all(folders.iter().map(|folder| client.create(folder, b"", &PERSISTENT))).await?;
+    Ok(folders)
 }
 
 async fn in_turns(
