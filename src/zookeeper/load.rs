@@ -16,8 +16,10 @@ use crate::background::spawn_vital;
 
 /// Requests under way at once: enough to keep the server busy, few enough not to hold up a transaction.
 const REQUESTS_IN_FLIGHT: usize = 8;
-/// The same and the replies that are being taken apart, so that the server has something to do meanwhile.
-const READERS: usize = REQUESTS_IN_FLIGHT + 4;
+/// The same while nobody is served: replies wait for a processor then, and the server should not wait with them.
+const FIRST_REQUESTS_IN_FLIGHT: usize = 32;
+/// Replies that are being taken apart besides, so that the server has something to do meanwhile.
+const REPLIES: usize = 4;
 /// Answers that may wait for the catalog.
 const ANSWERS: usize = 16;
 
@@ -38,12 +40,13 @@ pub(super) fn start(
     sink: Arc<dyn Sink>,
 ) -> mpsc::Receiver<Loaded> {
     let (sender, receiver) = mpsc::channel(ANSWERS);
-    let turns = Semaphore::new(REQUESTS_IN_FLIGHT);
+    let requests = if sink.is_new() { FIRST_REQUESTS_IN_FLIGHT } else { REQUESTS_IN_FLIGHT };
+    let turns = Semaphore::new(requests);
     let reader = Arc::new(Reader { connection, layout, sink, turns });
     // What cannot be taken apart without a panic would not be the next time either.
     spawn_vital("reads all trees", async move {
         let last = tokio::select! {
-            outcome = load(reader, &sender) => match outcome {
+            outcome = load(reader, requests + REPLIES, &sender) => match outcome {
                 Ok(()) => Loaded::Complete,
                 Err(error) => Loaded::Failed(error),
             },
@@ -56,7 +59,8 @@ pub(super) fn start(
     receiver
 }
 
-async fn load(reader: Arc<Reader>, sender: &mpsc::Sender<Loaded>) -> Result<(), Error> {
+/// Reads with up to `readers` at a time.
+async fn load(reader: Arc<Reader>, readers: usize, sender: &mpsc::Sender<Loaded>) -> Result<(), Error> {
     let layout = &reader.layout;
     let mut wanted = vec![Wanted::root(layout, &layout.registry_root, What::Children)];
     if layout.services_root != layout.dubbo_root {
@@ -66,13 +70,13 @@ async fn load(reader: Arc<Reader>, sender: &mpsc::Sender<Loaded>) -> Result<(), 
         wanted.push(Wanted::root(layout, &layout.services_root, What::DataFirst));
     }
     // Dropping it ends them all.
-    let mut readers = JoinSet::new();
+    let mut reading = JoinSet::new();
     loop {
-        while readers.len() < READERS && !wanted.is_empty() {
+        while reading.len() < readers && !wanted.is_empty() {
             let batch = wanted.split_off(wanted.len().saturating_sub(BATCH));
-            readers.spawn(reader.clone().read(batch));
+            reading.spawn(reader.clone().read(batch));
         }
-        let found = match readers.join_next().await {
+        let found = match reading.join_next().await {
             None => return Ok(()),
             Some(Ok(found)) => found?,
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
