@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use zookeeper_client::Error;
 
@@ -14,12 +14,14 @@ use super::feed::BATCH;
 use super::layout::{Layout, Place};
 use crate::background::spawn_vital;
 
-/// Requests under way at once: enough to keep the server busy, few enough not to hold up a transaction.
-const REQUESTS_IN_FLIGHT: usize = 8;
-/// The same while nobody is served: replies wait for a processor then, and the server should not wait with them.
-const FIRST_REQUESTS_IN_FLIGHT: usize = 32;
-/// Replies that are being taken apart besides, so that the server has something to do meanwhile.
-const REPLIES: usize = 4;
+/// What there is room for: requests under way, and those whose replies are being taken apart besides, so that the server has
+/// something to do meanwhile. A request takes [`SHARE`] of both: eight under way keep the server busy, and are few enough not
+/// to hold up a transaction. While nobody is served, a request for what is small takes one: replies wait for a processor then,
+/// and the server should not wait with them.
+const UNDER_WAY: usize = 32;
+const READERS: usize = 48;
+/// See [`UNDER_WAY`].
+const SHARE: u32 = 4;
 /// Answers that may wait for the catalog.
 const ANSWERS: usize = 16;
 
@@ -40,13 +42,13 @@ pub(super) fn start(
     sink: Arc<dyn Sink>,
 ) -> mpsc::Receiver<Loaded> {
     let (sender, receiver) = mpsc::channel(ANSWERS);
-    let requests = if sink.is_new() { FIRST_REQUESTS_IN_FLIGHT } else { REQUESTS_IN_FLIGHT };
-    let turns = Semaphore::new(requests);
-    let reader = Arc::new(Reader { connection, layout, sink, turns });
+    let is_first = sink.is_new();
+    let (under_way, readers) = (Semaphore::new(UNDER_WAY), Arc::new(Semaphore::new(READERS)));
+    let reader = Arc::new(Reader { connection, layout, sink, is_first, under_way, readers });
     // What cannot be taken apart without a panic would not be the next time either.
     spawn_vital("reads all trees", async move {
         let last = tokio::select! {
-            outcome = load(reader, requests + REPLIES, &sender) => match outcome {
+            outcome = load(reader, &sender) => match outcome {
                 Ok(()) => Loaded::Complete,
                 Err(error) => Loaded::Failed(error),
             },
@@ -59,8 +61,7 @@ pub(super) fn start(
     receiver
 }
 
-/// Reads with up to `readers` at a time.
-async fn load(reader: Arc<Reader>, readers: usize, sender: &mpsc::Sender<Loaded>) -> Result<(), Error> {
+async fn load(reader: Arc<Reader>, sender: &mpsc::Sender<Loaded>) -> Result<(), Error> {
     let layout = &reader.layout;
     let mut wanted = vec![Wanted::root(layout, &layout.registry_root, What::Children)];
     if layout.services_root != layout.dubbo_root {
@@ -72,7 +73,7 @@ async fn load(reader: Arc<Reader>, readers: usize, sender: &mpsc::Sender<Loaded>
     // Dropping it ends them all.
     let mut reading = JoinSet::new();
     loop {
-        while reading.len() < readers && !wanted.is_empty() {
+        while reading.len() < READERS && !wanted.is_empty() {
             let batch = wanted.split_off(wanted.len().saturating_sub(BATCH));
             reading.spawn(reader.clone().read(batch));
         }
@@ -97,7 +98,10 @@ struct Reader {
     connection: Arc<Connection>,
     layout: Layout,
     sink: Arc<dyn Sink>,
-    turns: Semaphore,
+    /// Whether the catalog knows nothing yet.
+    is_first: bool,
+    under_way: Semaphore,
+    readers: Arc<Semaphore>,
 }
 
 /// What a request has brought.
@@ -106,17 +110,21 @@ struct Found {
     nodes: Option<Box<dyn Batch>>,
     /// What is to be read next.
     wanted: Vec<Wanted>,
+    /// Kept until the catalog takes it.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Reader {
     async fn read(self: Arc<Self>, batch: Vec<Wanted>) -> Result<Found, Error> {
+        let share = if self.is_first && batch.iter().all(Wanted::is_small) { 1 } else { SHARE };
+        // Neither is ever closed.
+        let room = self.readers.clone().acquire_many_owned(share).await.ok();
         let (paths, rest): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .map(|Wanted { path, place, what }| ((path, what == What::Children), (place, what)))
             .unzip();
         let reads = {
-            // It is never closed.
-            let _turn = self.turns.acquire().await;
+            let _turn = self.under_way.acquire_many(share).await;
             self.connection.read(&paths).await?
         };
         let (mut nodes, mut wanted) = (Vec::with_capacity(paths.len()), Vec::new());
@@ -146,7 +154,7 @@ impl Reader {
             }
         }
         let nodes = (!nodes.is_empty()).then(|| self.sink.clone().take_apart(nodes));
-        Ok(Found { nodes, wanted })
+        Ok(Found { nodes, wanted, _room: room })
     }
 }
 
@@ -170,6 +178,14 @@ enum What {
 impl Wanted {
     fn root(layout: &Layout, root: &str, what: What) -> Self {
         Self { path: root.to_owned(), place: layout.place(root), what }
+    }
+
+    /// Whether it takes about a kilobyte at most, as a rule: documents of sidecars take a hundred times that.
+    fn is_small(&self) -> bool {
+        matches!(
+            self.place,
+            Place::Instance(_) | Place::Lease(_) | Place::Provider { .. } | Place::Consumer | Place::Folder
+        )
     }
 }
 
