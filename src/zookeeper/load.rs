@@ -70,10 +70,12 @@ async fn load(reader: Arc<Reader>, sender: &mpsc::Sender<Loaded>) -> Result<(), 
     if layout.reads_applications() {
         wanted.push(Wanted::root(layout, &layout.services_root, What::DataFirst));
     }
+    // No more than find room: what waits here goes with more of its kind.
+    let most = if reader.is_first { READERS } else { READERS / SHARE as usize };
     // Dropping it ends them all.
     let mut reading = JoinSet::new();
     loop {
-        while reading.len() < READERS && !wanted.is_empty() {
+        while reading.len() < most && !wanted.is_empty() {
             let batch = wanted.split_off(wanted.len().saturating_sub(BATCH));
             reading.spawn(reader.clone().read(batch));
         }
