@@ -12,6 +12,7 @@ mod interface_folders;
 mod layout;
 mod load;
 mod options;
+mod pace;
 mod parts;
 mod sender;
 mod session;

@@ -1,5 +1,6 @@
 //! Changes that come at the same time share a transaction: each costs ZooKeeper its own steps then, and not a round of
-//! log, vote and reply as well. A few transactions are under way at a time; what comes meanwhile goes with the next.
+//! log, vote and reply as well. A few transactions are under way at a time; what comes meanwhile goes with the next, and
+//! while many come they wait a little for one another ([`super::pace`]).
 //!
 //! None of them notices the others. When a step fails, nothing of the transaction was done: the change whose step it was is
 //! told so, and the others are sent again, each alone.
@@ -7,17 +8,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::{join_all, ready};
 use futures::stream::{FuturesUnordered, StreamExt};
 use prometheus::IntCounter;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{sleep_until, timeout};
 use zookeeper_client::{CreateMode, Error};
 
 use super::change::{Done, Shown, Stat};
+use super::pace::{ENOUGH, Pace};
 use super::sender::{Failure, Reply, Sender};
 use super::transaction::{CommitError, Transaction};
 use super::writing::{Change, Ended};
@@ -36,6 +38,8 @@ const WAITING: usize = 1 << 17;
 /// Where changes meet.
 pub(super) struct Shared {
     members: mpsc::Sender<Member>,
+    /// Told when so many have come that nobody need wait for more.
+    enough: Arc<Notify>,
     patience: Duration,
     /// The longest that the reply may take, and then the catalog.
     deadline: Duration,
@@ -47,6 +51,7 @@ pub(super) struct Shared {
 struct Member {
     transaction: Transaction,
     bytes: usize,
+    came: Instant,
     stage: Arc<AtomicU8>,
     outcome: oneshot::Sender<Result<Shown, CommitError>>,
 }
@@ -62,9 +67,9 @@ impl Shared {
     pub fn start(sender: Arc<Sender>) -> Self {
         let (members, receiver) = mpsc::channel(WAITING);
         let (patience, shed) = (sender.patience, sender.metrics.shed.with_label_values(&["zookeeper"]));
-        let deadline = sender.deadline;
-        spawn_vital("sends changes", send_all(sender, receiver));
-        Self { members, patience, deadline, shed }
+        let (deadline, enough) = (sender.deadline, Arc::new(Notify::new()));
+        spawn_vital("sends changes", send_all(sender, receiver, enough.clone()));
+        Self { members, enough, patience, deadline, shed }
     }
 
     /// Carries `transaction` out, and answers how the catalog knows of it. Whoever drops this before it was sent has it
@@ -76,11 +81,14 @@ impl Shared {
         let bytes = transaction.wire_bytes(0);
         let stage = Arc::new(AtomicU8::new(WAITS));
         let (outcome, mut ended) = oneshot::channel();
-        let member = Member { transaction, bytes, stage: stage.clone(), outcome };
+        let member = Member { transaction, bytes, came: Instant::now(), stage: stage.clone(), outcome };
         self.members.try_send(member).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommitError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommitError::NotConnected,
         })?;
+        if WAITING - self.members.capacity() == ENOUGH {
+            self.enough.notify_one();
+        }
         let mut outcome = timeout(self.patience, &mut ended).await;
         if outcome.is_err() {
             if take_it(&stage) {
@@ -103,25 +111,40 @@ fn take_it(stage: &AtomicU8) -> bool {
     stage.compare_exchange(WAITS, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
-async fn send_all(sender: Arc<Sender>, mut members: mpsc::Receiver<Member>) {
+async fn send_all(sender: Arc<Sender>, mut members: mpsc::Receiver<Member>, enough: Arc<Notify>) {
     let sender = &*sender;
     let mut waiting = VecDeque::new();
     let mut under_way = FuturesUnordered::new();
+    let mut pace = Pace::new(sender.patience);
     let mut is_open = true;
-    while is_open || !under_way.is_empty() {
+    while is_open || !under_way.is_empty() || !waiting.is_empty() {
+        let mut held_until = None;
         while under_way.len() < UNDER_WAY && !waiting.is_empty() {
+            let now = Instant::now();
+            held_until = pace.holds(now, waiting.len()).filter(|_| is_open);
+            if held_until.is_some() {
+                break;
+            }
+            pace.begins(now);
             let (together, reply) = sender.begin(|| take(&mut waiting));
             under_way.push(sender.finish(together, reply));
         }
         tokio::select! {
-            member = members.recv(), if is_open => {
+            // While some are held nobody is woken by each of the others who come.
+            member = members.recv(), if is_open && held_until.is_none() => {
                 is_open = member.is_some();
-                waiting.extend(member);
-                while let Ok(member) = members.try_recv() {
+                if let Some(member) = member {
+                    pace.came(member.came, !waiting.is_empty() || !under_way.is_empty());
                     waiting.push_back(member);
                 }
             }
+            () = sleep_until(held_until.unwrap_or_else(Instant::now).into()), if held_until.is_some() => {}
+            () = enough.notified(), if held_until.is_some() => {}
             Some(()) = under_way.next(), if !under_way.is_empty() => {}
+        }
+        while let Ok(member) = members.try_recv() {
+            pace.came(member.came, !waiting.is_empty() || !under_way.is_empty());
+            waiting.push_back(member);
         }
     }
 }
@@ -267,7 +290,16 @@ mod tests {
         let mut transaction = Transaction::default();
         (0..steps).for_each(|step| transaction.check(format!("/{step}"), 0));
         let (outcome, ended) = oneshot::channel();
-        (Member { transaction, bytes, stage: Arc::new(AtomicU8::new(WAITS)), outcome }, ended)
+        (
+            Member {
+                transaction,
+                bytes,
+                came: Instant::now(),
+                stage: Arc::new(AtomicU8::new(WAITS)),
+                outcome,
+            },
+            ended,
+        )
     }
 
     fn sizes(waiting: &mut VecDeque<Member>) -> Vec<usize> {

@@ -136,6 +136,8 @@ async fn frequent_requests_are_answered_and_counted_alike_however_their_path_is_
     let rev = found.header("x-resource-revision").unwrap().to_owned();
     let known = format!("{}&rev={rev}", find("orders"));
     let beats = |instance: &str| format!("{}/{instance}/heartbeat", instances(&service));
+    let status = |value: &str| format!("{}/{instance}/status?value={value}", instances(&service));
+    let properties = format!("{}/{instance}/properties", instances(&service));
     let requests = [
         (Method::GET, find("orders"), "instances", 200),
         (Method::GET, known, "instances", 304),
@@ -143,6 +145,10 @@ async fn frequent_requests_are_answered_and_counted_alike_however_their_path_is_
         (Method::GET, "/instances?appId=shop".to_owned(), "instances", 400),
         (Method::PUT, beats(&instance), "heartbeat", 200),
         (Method::PUT, beats("nobody"), "heartbeat", 400),
+        (Method::PUT, status("STARTING"), "status", 200),
+        (Method::PUT, status("GONE"), "status", 400),
+        // Without a body.
+        (Method::PUT, properties, "properties", 400),
     ];
     for (method, path, word, status) in &requests {
         let plain = registry_path(path);
@@ -161,6 +167,9 @@ async fn frequent_requests_are_answered_and_counted_alike_however_their_path_is_
         ("/v4/{project}/registry/instances", "GET", 304, 2),
         ("/v4/{project}/registry/instances", "GET", 400, 4),
         ("/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/heartbeat", "PUT", 200, 2),
+        ("/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/status", "PUT", 200, 2),
+        ("/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/status", "PUT", 400, 2),
+        ("/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/properties", "PUT", 400, 2),
     ] {
         let line = format!(
             "zoogate_http_requests_total{{code=\"{code}\",dialect=\"servicecomb\",method=\"{method}\",route=\"{route}\"}} {count}"

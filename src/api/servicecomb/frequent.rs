@@ -1,6 +1,7 @@
-//! The requests that come far more often than all others, or all at once: finds, heartbeats and the registering of
-//! instances, recognised by their path without the router: matching one regular expression after the other costs it more than answering. Whatever is not plainly one
-//! of them, or is spelled in an unusual way, takes the usual way and is answered alike.
+//! The requests that come far more often than all others, or all at once: finds, heartbeats, and the registering and
+//! changing of instances, recognised by their path without the router: matching one regular expression after the other
+//! costs it more than answering. Whatever is not plainly one of them, or is spelled in an unusual way, takes the usual way
+//! and is answered alike.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -22,11 +23,16 @@ pub enum Frequent {
     FindMany,
     /// `POST /v4/{project}/registry/microservices/{serviceId}/instances`
     Register,
+    /// `PUT /v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/properties`
+    SetProperties,
+    /// `PUT /v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/status`
+    SetStatus,
 }
 
 impl Frequent {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Find, Self::Heartbeat, Self::FindMany, Self::Register];
+    pub const ALL: [Self; 6] =
+        [Self::Find, Self::Heartbeat, Self::FindMany, Self::Register, Self::SetProperties, Self::SetStatus];
 
     /// Which one `request` is, if any. What its path says of it is noted where handlers look for it.
     pub fn recognise(request: &mut ServiceRequest) -> Option<Self> {
@@ -49,9 +55,15 @@ impl Frequent {
             }
             Method::PUT => {
                 let (service_id, rest) = rest.strip_prefix("microservices/")?.split_once('/')?;
-                let instance_id = rest.strip_prefix("instances/")?.strip_suffix("/heartbeat")?;
+                let (instance_id, what) = rest.strip_prefix("instances/")?.split_once('/')?;
+                let kind = match what {
+                    "heartbeat" => Self::Heartbeat,
+                    "properties" => Self::SetProperties,
+                    "status" => Self::SetStatus,
+                    _ => return None,
+                };
                 let named = |part| Some(part).filter(is_text);
-                (Self::Heartbeat, named(service_id)?, named(instance_id)?)
+                (kind, named(service_id)?, named(instance_id)?)
             }
             _ => return None,
         };
@@ -72,6 +84,12 @@ impl Frequent {
             Self::Heartbeat => {
                 "/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/heartbeat"
             }
+            Self::SetProperties => {
+                "/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/properties"
+            }
+            Self::SetStatus => {
+                "/v4/{project}/registry/microservices/{serviceId}/instances/{instanceId}/status"
+            }
         }
     }
 
@@ -88,6 +106,8 @@ impl Frequent {
                 Self::Heartbeat => heartbeat::one(request.clone(), gateway).await,
                 Self::FindMany => batch::action(request.clone(), payload, gateway).await,
                 Self::Register => instances::register(request.clone(), payload, gateway).await,
+                Self::SetProperties => instances::set_properties(request.clone(), payload, gateway).await,
+                Self::SetStatus => instances::set_status(request.clone(), gateway).await,
             },
             (Some(_), Err(error)) => Err(ApiError::field("body", error)),
             (None, _) => Err(ApiError::new(Code::Internal, "there is no registry")),
