@@ -86,7 +86,7 @@ impl Shared {
             mpsc::error::TrySendError::Full(_) => CommitError::Busy,
             mpsc::error::TrySendError::Closed(_) => CommitError::NotConnected,
         })?;
-        if WAITING - self.members.capacity() == ENOUGH {
+        if WAITING - self.members.capacity() >= ENOUGH {
             self.enough.notify_one();
         }
         let mut outcome = timeout(self.patience, &mut ended).await;
