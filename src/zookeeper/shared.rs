@@ -15,7 +15,7 @@ use futures::future::{join_all, ready};
 use futures::stream::{FuturesUnordered, StreamExt};
 use prometheus::IntCounter;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{timeout, timeout_at};
 use zookeeper_client::{CreateMode, Error};
 
 use super::change::{Done, Shown, Stat};
@@ -117,11 +117,11 @@ async fn send_all(sender: Arc<Sender>, mut members: mpsc::Receiver<Member>, enou
     let mut under_way = FuturesUnordered::new();
     let mut pace = Pace::new(sender.patience);
     let mut is_open = true;
-    while is_open || !under_way.is_empty() || !waiting.is_empty() {
+    while is_open || !under_way.is_empty() {
         let mut held_until = None;
         while under_way.len() < UNDER_WAY && !waiting.is_empty() {
             let now = Instant::now();
-            held_until = pace.holds(now, waiting.len()).filter(|_| is_open);
+            held_until = pace.holds(now, waiting.len());
             if held_until.is_some() {
                 break;
             }
@@ -129,23 +129,29 @@ async fn send_all(sender: Arc<Sender>, mut members: mpsc::Receiver<Member>, enou
             let (together, reply) = sender.begin(|| take(&mut waiting));
             under_way.push(sender.finish(together, reply));
         }
+        let mut came = None;
         tokio::select! {
             // While some are held nobody is woken by each of the others who come.
             member = members.recv(), if is_open && held_until.is_none() => {
                 is_open = member.is_some();
-                if let Some(member) = member {
-                    pace.came(member.came, !waiting.is_empty() || !under_way.is_empty());
-                    waiting.push_back(member);
-                }
+                came = member;
             }
-            () = sleep_until(held_until.unwrap_or_else(Instant::now).into()), if held_until.is_some() => {}
-            () = enough.notified(), if held_until.is_some() => {}
+            () = company(held_until, &enough) => {}
             Some(()) = under_way.next(), if !under_way.is_empty() => {}
         }
-        while let Ok(member) = members.try_recv() {
+        while let Some(member) = came.take().or_else(|| members.try_recv().ok()) {
             pace.came(member.came, !waiting.is_empty() || !under_way.is_empty());
             waiting.push_back(member);
         }
+    }
+}
+
+/// When to look again at those who are held, if any are: at this time, or once enough have come.
+async fn company(held_until: Option<Instant>, enough: &Notify) {
+    match held_until {
+        // Either will do.
+        Some(until) => drop(timeout_at(until.into(), enough.notified()).await),
+        None => std::future::pending().await,
     }
 }
 
@@ -290,16 +296,8 @@ mod tests {
         let mut transaction = Transaction::default();
         (0..steps).for_each(|step| transaction.check(format!("/{step}"), 0));
         let (outcome, ended) = oneshot::channel();
-        (
-            Member {
-                transaction,
-                bytes,
-                came: Instant::now(),
-                stage: Arc::new(AtomicU8::new(WAITS)),
-                outcome,
-            },
-            ended,
-        )
+        let stage = Arc::new(AtomicU8::new(WAITS));
+        (Member { transaction, bytes, came: Instant::now(), stage, outcome }, ended)
     }
 
     fn sizes(waiting: &mut VecDeque<Member>) -> Vec<usize> {

@@ -55,25 +55,22 @@ async fn unfinished(gateway: &Gateway, path: &str) -> TcpStream {
 /// Unfinished requests, each of which is to keep a place.
 struct Held<'g> {
     gateway: &'g Gateway,
-    requests: Vec<(&'static str, TcpStream)>,
+    requests: [(&'static str, TcpStream); 2],
 }
 
 impl<'g> Held<'g> {
-    fn new(gateway: &'g Gateway) -> Self {
-        Self { gateway, requests: Vec::new() }
+    async fn new(gateway: &'g Gateway, [one, other]: [&'static str; 2]) -> Self {
+        let requests = [(one, unfinished(gateway, one).await), (other, unfinished(gateway, other).await)];
+        Self { gateway, requests }
     }
 
-    /// Sends one to each of `paths`, and another one in the place of any that was answered: a request before it may have
-    /// kept its place a moment longer than its answer took.
-    async fn keep(&mut self, paths: [&'static str; 2]) {
-        let is_kept = |(_, stream): &(_, TcpStream)| {
-            stream.try_read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
-        };
-        self.requests.retain(is_kept);
-        for path in paths {
-            let wanted = paths.iter().filter(|wanted| **wanted == path).count();
-            while self.requests.iter().filter(|(kept, _)| *kept == path).count() < wanted {
-                self.requests.push((path, unfinished(self.gateway, path).await));
+    /// Sends another one in the place of any that was answered: a request before it may have kept its place a moment
+    /// longer than its answer took.
+    async fn keep(&mut self) {
+        for (path, stream) in &mut self.requests {
+            let read = stream.try_read(&mut [0]);
+            if !read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+                *stream = unfinished(self.gateway, path).await;
             }
         }
     }
@@ -86,9 +83,10 @@ async fn changes_past_the_limit_are_refused_while_discovery_goes_on() {
     let gateway = options.start().await;
     let service = create_service(&gateway, "orders").await;
     create_instance(&gateway, &service, 1).await;
-    let mut held = Held::new(&gateway);
+    let paths = ["/registry/info/sync", "/v4/default/registry/microservices"];
+    let mut held = Held::new(&gateway, paths).await;
     eventually("both count", SOON, async || {
-        held.keep(["/registry/info/sync", "/v4/default/registry/microservices"]).await;
+        held.keep().await;
         let count = metric(&gateway, "zoogate_http_requests_in_flight").await;
         ensure(count >= 2.0, || count.to_string())
     })
@@ -131,9 +129,9 @@ async fn requests_past_the_limit_are_refused_and_those_that_wait_for_news_do_not
     })
     .await;
     gateway.get("/microservices").await.ok();
-    let mut held = Held::new(&gateway);
+    let mut held = Held::new(&gateway, ["/pub", "/pub"]).await;
     eventually("both places are taken", SOON, async || {
-        held.keep(["/pub", "/pub"]).await;
+        held.keep().await;
         let answer = gateway.get("/microservices").await;
         ensure(answer.status == 503, || format!("{answer:?}"))
     })
