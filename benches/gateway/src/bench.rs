@@ -13,6 +13,7 @@ use crate::ceilings::http::Bare;
 use crate::ceilings::zookeeper as raw;
 use crate::generator::{Load, Measured, Requests, oha, wrk};
 use crate::report::{Goal, Report, Row, Side};
+use crate::rounds::Rounds;
 use crate::scenarios::large::Large;
 use crate::support::process::Process;
 use crate::world::client::{Call, Connection};
@@ -161,6 +162,14 @@ impl Bench {
         self.report.lock().expect("nobody panics in between").rows.push(row);
     }
 
+    /// The rounds of this run.
+    ///
+    /// # Errors
+    /// When one fails.
+    pub async fn rounds<T>(&self, one: impl AsyncFnMut() -> anyhow::Result<T>) -> anyhow::Result<Rounds<T>> {
+        Rounds::of(self.settings.rounds, one).await
+    }
+
     /// A load of so many connections for one round.
     pub fn load(&self, connections: usize) -> Load {
         Load { connections, span: self.settings.span }
@@ -201,17 +210,13 @@ impl Bench {
         };
         let bare = Bare::of(gateway.http, &first, &self.path("bare")).await?;
         let load = self.load(self.settings.connections);
-        let warm_up = Load { span: WARM_UP, ..load };
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for round in 0..=self.settings.rounds {
-            let load = if round == 0 { warm_up } else { load };
+        let both = async |load| {
             let ceiling = self.closed(bare.address, &bare.process, &requests, load).await?;
-            let figure = self.closed(gateway.http, gateway.process(), &requests, load).await?;
-            if round > 0 {
-                theirs.push(ceiling);
-                ours.push(figure);
-            }
-        }
+            anyhow::Ok((self.closed(gateway.http, gateway.process(), &requests, load).await?, ceiling))
+        };
+        both(Load { span: WARM_UP, ..load }).await?;
+        let Rounds { each, disturbance } = self.rounds(async || both(load).await).await?;
+        let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
         let answer = Connection::open(gateway.http).await?.send(&first).await?;
         ensure!(answer.status < 400, "the gateway refuses afterwards: {answer}");
         let what = if first.body.is_some() {
@@ -221,7 +226,8 @@ impl Bench {
         };
         let mut row = Row::new(name, RATE, Side::of("zoogate", &ours), Side::of(what, &theirs));
         row.failures = ours.iter().chain(&theirs).map(|(measured, _)| measured.failures).sum();
-        Ok(row.memory(gateway.resident()).goal(goal).note(format!("{} bytes of answer", answer.body.len())))
+        let row = row.disturbed(disturbance).memory(gateway.resident()).goal(goal);
+        Ok(row.note(format!("{} bytes of answer", answer.body.len())))
     }
 
     /// Sends `call` to the server at `address` at a constant rate, whether it answers or not.
@@ -252,14 +258,15 @@ impl Bench {
         let half = closed.ceiling.figure / 2.0;
         let rate = half.min(most * GENERATOR);
         run(gateway.http, rate, Load { span: WARM_UP, ..load }).await?;
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..self.settings.rounds {
-            theirs.push((run(bare.address, rate, load).await?, None));
+        let both = async || {
+            let ceiling = (run(bare.address, rate, load).await?, None);
             let before = gateway.process().cpu_time();
             let measured = run(gateway.http, rate, load).await?;
             let used = gateway.process().cpu_time() - before;
-            ours.push((measured, Some(used.as_secs_f64() * 1e6 / measured.requests.max(1) as f64)));
-        }
+            Ok(((measured, Some(used.as_secs_f64() * 1e6 / measured.requests.max(1) as f64)), ceiling))
+        };
+        let Rounds { each, disturbance } = self.rounds(both).await?;
+        let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
         let (gateway_side, bare_side) = (
             Side::timed("zoogate", &ours, |it| it.p99),
             Side::timed("the bare handler at the same rate", &theirs, |it| it.p99),
@@ -269,7 +276,7 @@ impl Bench {
         let mut row = Row::new(format!("{}, open loop", closed.name), "p99 ms", gateway_side, bare_side);
         row.failures = ours.iter().chain(&theirs).map(|(measured, _)| measured.failures).sum();
         row.met = Some(is_met && row.failures == 0);
-        let mut row = row.memory(gateway.resident()).note(format!(
+        let mut row = row.disturbed(disturbance).memory(gateway.resident()).note(format!(
             "asked {rate:.0} times a second, {reached:.0} were answered; the goal is a p99 below 10 ms"
         ));
         if rate < half {

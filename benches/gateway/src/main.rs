@@ -12,6 +12,7 @@ mod bench;
 mod ceilings;
 mod generator;
 mod report;
+mod rounds;
 mod scenarios;
 mod statistics;
 mod support;

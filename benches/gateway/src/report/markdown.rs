@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Goal, Report, Row, Side};
+use crate::rounds::Disturbance;
 
 /// More than this before anything was started is somebody else's.
 const QUIET: f64 = 0.5;
@@ -12,7 +13,8 @@ pub fn render(report: &Report) -> String {
     let mut text = String::from("# Benchmark\n\n");
     let _ = writeln!(
         text,
-        "{} processors, shared by everything; {}. The load before was {:.2}{}.\n",
+        "{} processors, shared by everything; {}. The load before was {:.2}{}. Of the processor time that was wanted \
+         until the end, others got {:.1} %.\n",
         report.processors,
         report.settings,
         report.load_before,
@@ -21,10 +23,12 @@ pub fn render(report: &Report) -> String {
         } else {
             ""
         },
+        report.began.stolen() * 100.0,
     );
     text.push_str(
         "| scenario | | gateway | ceiling | ratio | goal | p50 / p99 / p99.9 ms | of the ceiling | processor us a \
-         request | of the ceiling | memory MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+         request | of the ceiling | memory MB | stolen % |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for row in &report.rows {
         write_row(&mut text, row);
@@ -34,6 +38,9 @@ pub fn render(report: &Report) -> String {
         let _ = write!(text, "- {}: held against {}", row.name, row.ceiling.what);
         if row.failures > 0 {
             let _ = write!(text, "; **{} requests without a good answer**", row.failures);
+        }
+        if let Some(disturbance) = row.disturbance.filter(|it| it.discarded > 0 || !it.is_small()) {
+            let _ = write!(text, "; {}", disturbed(disturbance));
         }
         if !row.notes.is_empty() {
             let _ = write!(text, "; {}", row.notes);
@@ -59,7 +66,7 @@ fn write_row(text: &mut String, row: &Row) {
     };
     let _ = writeln!(
         text,
-        "| {} | {} | {} | {} | {:.2} | {goal}{verdict} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {:.2} | {goal}{verdict} | {} | {} | {} | {} | {} | {} |",
         row.name,
         row.unit,
         number(row.gateway.figure),
@@ -70,7 +77,17 @@ fn write_row(text: &mut String, row: &Row) {
         optional(row.gateway.processor),
         optional(row.ceiling.processor),
         optional(row.memory.map(|bytes| bytes / 1e6)),
+        row.disturbance.map(|it| format!("{:.1}", it.stolen * 100.0)).unwrap_or_default(),
     );
+}
+
+/// What one should know of how much others took.
+fn disturbed(disturbance: Disturbance) -> String {
+    let mut text = format!("{} rounds were made again", disturbance.discarded);
+    if !disturbance.is_small() {
+        let _ = write!(text, ", **others took so much of the processors that the figure says little**");
+    }
+    text
 }
 
 fn latency(side: &Side) -> String {

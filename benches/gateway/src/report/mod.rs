@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::generator::Measured;
+use crate::rounds::{Clock, Disturbance};
 
 /// What a ratio has to be.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -70,6 +71,9 @@ pub struct Row {
     pub memory: Option<f64>,
     /// Requests without a good answer, on both sides.
     pub failures: u64,
+    /// What others took of the processors meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disturbance: Option<Disturbance>,
     /// What one should know besides.
     pub notes: String,
 }
@@ -89,6 +93,7 @@ impl Row {
             met: None,
             memory: None,
             failures: 0,
+            disturbance: None,
             notes: String::new(),
         }
     }
@@ -97,6 +102,12 @@ impl Row {
     pub fn goal(mut self, goal: Option<Goal>) -> Self {
         self.goal = goal;
         self.met = goal.map(|goal| goal.is_met(self.ratio) && self.failures == 0);
+        self
+    }
+
+    /// Says what others took of the processors meanwhile.
+    pub fn disturbed(mut self, disturbance: Disturbance) -> Self {
+        self.disturbance = Some(disturbance);
         self
     }
 
@@ -159,6 +170,9 @@ pub struct Report {
     pub settings: String,
     /// The load of the machine before anything was started.
     pub load_before: f64,
+    /// When it began.
+    #[serde(skip)]
+    pub began: Clock,
     /// What was measured.
     pub rows: Vec<Row>,
     /// What could not be measured, and why.
@@ -169,7 +183,14 @@ impl Report {
     /// Nothing yet.
     pub fn new(settings: String) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { processors, settings, load_before: load(), rows: Vec::new(), failed: Vec::new() }
+        Self {
+            processors,
+            settings,
+            load_before: load(),
+            began: Clock::now(),
+            rows: Vec::new(),
+            failed: Vec::new(),
+        }
     }
 
     /// Writes the table and the JSON.

@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 use super::find::provider_of;
 use crate::bench::{Bench, RATE, World};
 use crate::ceilings::http::Bare;
-use crate::generator::{Measured, Requests};
+use crate::generator::Requests;
 use crate::report::{Goal, Row, Side};
+use crate::rounds::{Clock, Disturbance, Rounds};
 use crate::statistics::Latencies;
 use crate::world::client::{Call, Connection};
 use crate::world::fill;
@@ -35,6 +36,7 @@ pub async fn in_thousand(bench: &Bench) -> anyhow::Result<()> {
     let mut writer = Connection::open(world.gateway.http).await?;
     let mut reader = Connection::open(world.gateway.http).await?;
     let (mut next, mut unchanged) = (Latencies::default(), Latencies::default());
+    let began = Clock::now();
     for value in 0..bench.settings.scaled(CHANGES) {
         let change = fill::change(&provider.id, provider.first + value % 1_000, value);
         writer.succeed(&change).await?;
@@ -44,13 +46,15 @@ pub async fn in_thousand(bench: &Bench) -> anyhow::Result<()> {
             latencies.add(sent.elapsed());
         }
     }
+    let disturbance = Disturbance::since(began);
     let side = |what: &str, latencies: Latencies| {
         Side::timed(what, &[(latencies.measured(Duration::from_secs(1)), None)], |it| it.p50)
     };
     let (ours, theirs) =
         (side("zoogate", next), side("the find after that, of which nothing has changed", unchanged));
     let row = Row::new("change-in-thousand", "p50 ms", ours, theirs).goal(Some(NEXT));
-    bench.add(row.memory(world.gateway.resident()).note("one find after the other"));
+    let row = row.disturbed(disturbance).memory(world.gateway.resident());
+    bench.add(row.note("one find after the other"));
     Ok(())
 }
 
@@ -64,23 +68,28 @@ pub async fn storm(bench: &Bench) -> anyhow::Result<()> {
     let bare = Bare::of(gateway.http, &call, &bench.path("bare")).await?;
     let (requests, load) = (Requests::Same(call.clone()), bench.load(bench.settings.connections));
     let sides = [(bare.address, &bare.process), (gateway.http, gateway.process())];
-    let mut calm: [Vec<(Measured, Option<f64>)>; 2] = Default::default();
-    let mut stormy: [Vec<(Measured, Option<f64>)>; 2] = Default::default();
-    let mut rates = Vec::new();
-    for _ in 0..bench.settings.rounds {
-        for (index, (address, process)) in sides.iter().enumerate() {
-            calm[index].push(bench.closed(*address, process, &requests, load).await?);
+    let ask_both = async || {
+        let mut answers = Vec::new();
+        for (address, process) in sides {
+            answers.push(bench.closed(address, process, &requests, load).await?);
         }
+        anyhow::Ok(answers)
+    };
+    let round = async || {
+        let calm = ask_both().await?;
         let storm = Storm::begin(world, &ids[0]);
-        for (index, (address, process)) in sides.iter().enumerate() {
-            stormy[index].push(bench.closed(*address, process, &requests, load).await?);
-        }
-        rates.push(storm.end().await?);
-    }
+        let stormy = ask_both().await?;
+        Ok(([calm, stormy].concat(), storm.end().await?))
+    };
+    let Rounds { each, disturbance } = bench.rounds(round).await?;
+    let (asked, rates): (Vec<_>, Vec<_>) = each.into_iter().unzip();
     let rate = crate::statistics::median(rates);
-    let [bare_calm, our_calm] = calm.each_ref().map(|rounds| Side::of("the same in calm", rounds));
-    let [bare_storm, our_storm] = stormy.each_ref().map(|rounds| Side::of("zoogate", rounds));
-    let failures = calm.iter().chain(&stormy).flatten().map(|(measured, _)| measured.failures).sum();
+    let side = |what: &str, index: usize| {
+        Side::of(what, &asked.iter().map(|answers| answers[index]).collect::<Vec<_>>())
+    };
+    let [bare_calm, our_calm] = [0, 1].map(|index| side("the same in calm", index));
+    let [bare_storm, our_storm] = [2, 3].map(|index| side("zoogate", index));
+    let failures = asked.iter().flatten().map(|(measured, _)| measured.failures).sum();
     let machine = bare_storm.figure / bare_calm.figure;
     let mut row = Row::new("storm", RATE, our_storm, our_calm);
     row.failures = failures;
@@ -90,7 +99,7 @@ pub async fn storm(bench: &Bench) -> anyhow::Result<()> {
         row.ratio / machine
     );
     let rate = row.ceiling.figure / 2.0;
-    bench.add(row.goal(Some(CALM)).memory(gateway.resident()).note(note));
+    bench.add(row.goal(Some(CALM)).disturbed(disturbance).memory(gateway.resident()).note(note));
     storm_at_rate(bench, world, &ids[0], &call, rate).await
 }
 
@@ -100,20 +109,21 @@ async fn storm_at_rate(bench: &Bench, world: &World, id: &str, call: &Call, rate
     let ask = async || anyhow::Ok((bench.at_rate(world.gateway.http, call, rate, load).await?, None));
     // Warms up.
     ask().await?;
-    let (mut calm, mut stormy) = (Vec::new(), Vec::new());
-    for _ in 0..bench.settings.rounds {
-        calm.push(ask().await?);
+    let both = async || {
+        let calm = ask().await?;
         let storm = Storm::begin(world, id);
-        stormy.push(ask().await?);
+        let stormy = ask().await?;
         storm.end().await?;
-    }
+        Ok((stormy, calm))
+    };
+    let Rounds { each, disturbance } = bench.rounds(both).await?;
+    let (stormy, calm): (Vec<_>, Vec<_>) = each.into_iter().unzip();
     let (ours, theirs) =
         (Side::timed("zoogate", &stormy, |it| it.p50), Side::timed("the same in calm", &calm, |it| it.p50));
     let mut row = Row::new("storm, open loop", "p50 ms", ours, theirs);
     row.failures = calm.iter().chain(&stormy).map(|(measured, _)| measured.failures).sum();
-    bench.add(
-        row.goal(Some(CALM_TIME)).note(format!("asked {rate:.0} times a second, half of what calm allows")),
-    );
+    let row = row.goal(Some(CALM_TIME)).disturbed(disturbance);
+    bench.add(row.note(format!("asked {rate:.0} times a second, half of what calm allows")));
     Ok(())
 }
 

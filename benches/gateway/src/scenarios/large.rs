@@ -12,6 +12,7 @@ use crate::bench::{Bench, World};
 use crate::ceilings::zookeeper as raw;
 use crate::generator::Requests;
 use crate::report::{Goal, Row, Side};
+use crate::rounds::Rounds;
 use crate::world::client::{Call, Connection};
 use crate::world::{fill, zookeeper};
 
@@ -107,18 +108,19 @@ pub async fn start(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     let (mut large, instances) = Large::of(bench, instances).await?;
 
     let client = zookeeper::connect(&large.world.connect).await?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut own, mut znodes) = (0, 0);
-    for _ in 0..bench.settings.rounds {
+    let both = async || {
         // Nobody else reads meanwhile.
         large.world.gateway.stop();
         let paths = raw::paths(&client).await?;
         let (took, bytes) = raw::read_all(&client, &paths).await?;
-        theirs.push(took.as_secs_f64() * 1e3);
+        let ceiling = took.as_secs_f64() * 1e3;
         znodes = paths.len();
         own = bytes + paths.iter().filter_map(|path| path.rsplit('/').next()).map(str::len).sum::<usize>();
-        ours.push(large.world.gateway.start_again().await.as_secs_f64() * 1e3);
-    }
+        Ok((large.world.gateway.start_again().await.as_secs_f64() * 1e3, ceiling))
+    };
+    let Rounds { each, disturbance } = bench.rounds(both).await?;
+    let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
     let (empty_start, empty) = large.empty;
     let known = known(&large.world).await?;
     ensure!(known >= instances as f64, "only {known} instances are known after the start");
@@ -130,7 +132,7 @@ pub async fn start(bench: &Bench, instances: usize) -> anyhow::Result<()> {
         theirs,
     );
     let row = Row::new(format!("start-{instances}"), "ms", Side::figures("zoogate", ours), theirs);
-    bench.add(row.goal(Some(READY)).memory(resident).note(format!(
+    bench.add(row.goal(Some(READY)).disturbed(disturbance).memory(resident).note(format!(
         "{known:.0} instances, {znodes} znodes; {:.0} ms with nothing but a consumer",
         empty_start.as_secs_f64() * 1e3
     )));

@@ -7,6 +7,7 @@ use anyhow::ensure;
 use crate::bench::{Bench, World};
 use crate::ceilings::zookeeper as raw;
 use crate::report::{Row, Side};
+use crate::rounds::{Clock, Disturbance};
 use crate::statistics::Latencies;
 use crate::support::eventually::{self, eventually};
 use crate::support::listener::Listener;
@@ -49,7 +50,7 @@ pub async fn watcher(bench: &Bench) -> anyhow::Result<()> {
     })
     .await;
     let mut latencies = Latencies::default();
-    let started = Instant::now();
+    let (began, started) = (Clock::now(), Instant::now());
     for value in 1..=bench.settings.scaled(CHANGES) {
         let (call, text) = (fill::change(&ids[0], FIRST_WATCHED, value), format!("{value:08}"));
         let sent = Instant::now();
@@ -65,7 +66,7 @@ pub async fn watcher(bench: &Bench) -> anyhow::Result<()> {
         answer?;
         latencies.add(told);
     }
-    report(bench, "change-to-watcher", world, latencies, started.elapsed()).await
+    report(bench, "change-to-watcher", world, latencies, (started.elapsed(), began)).await
 }
 
 /// From sending a change to one replica until the other one answers with it, asked again and again.
@@ -79,7 +80,7 @@ pub async fn replicas(bench: &Bench) -> anyhow::Result<()> {
     let id = fill::instance_id(FIRST_REPLICATED);
     let get = Call::new("GET", fill::registry(&format!("/microservices/{}/instances/{id}", ids[0])));
     let mut latencies = Latencies::default();
-    let started = Instant::now();
+    let (began, started) = (Clock::now(), Instant::now());
     for value in 1..=bench.settings.scaled(CHANGES) {
         let (call, text) = (fill::change(&ids[0], FIRST_REPLICATED, value), format!("{value:08}"));
         let sent = Instant::now();
@@ -96,7 +97,7 @@ pub async fn replicas(bench: &Bench) -> anyhow::Result<()> {
         answer?;
         latencies.add(seen?);
     }
-    report(bench, "change-across-replicas", world, latencies, started.elapsed()).await
+    report(bench, "change-across-replicas", world, latencies, (started.elapsed(), began)).await
 }
 
 async fn report(
@@ -104,7 +105,7 @@ async fn report(
     name: &str,
     world: &World,
     ours: Latencies,
-    took: Duration,
+    (took, began): (Duration, Clock),
 ) -> anyhow::Result<()> {
     let part = bench.zookeeper.part(&bench.name("raw")).await?;
     let started = Instant::now();
@@ -114,6 +115,7 @@ async fn report(
     let side = |what: &str, measured| Side::timed(what, &[(measured, None)], |it| it.p50);
     let what = "two ZooKeeper sessions: one writes a znode, the other watches it and reads it";
     let row = Row::new(name, "p50 ms", side("zoogate", ours), side(what, theirs));
-    bench.add(row.memory(world.gateway.resident()).note(format!("{count} changes, one after the other")));
+    let row = row.disturbed(Disturbance::since(began)).memory(world.gateway.resident());
+    bench.add(row.note(format!("{count} changes, one after the other")));
     Ok(())
 }

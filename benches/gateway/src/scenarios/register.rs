@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::bench::{Bench, RATE, World};
 use crate::ceilings::zookeeper as raw;
-use crate::generator::Requests;
+use crate::generator::{Measured, Requests};
 use crate::report::{Goal, Row, Side};
+use crate::rounds::Rounds;
 use crate::world::client::{Call, Connection};
 use crate::world::fill;
 
@@ -29,17 +30,18 @@ pub async fn same(bench: &Bench) -> anyhow::Result<()> {
     connection.succeed(&call).await?;
     let load = bench.load(CLIENTS);
     let (requests, gateway) = (Requests::Same(call.clone()), &world.gateway);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..bench.settings.rounds {
+    let both = async || {
         let part = bench.zookeeper.part(&bench.name("raw")).await?;
-        theirs.push((raw::checks(&part, CLIENTS, load.span).await?, None));
-        ours.push(bench.closed(gateway.http, gateway.process(), &requests, load).await?);
-    }
+        let ceiling = (raw::checks(&part, CLIENTS, load.span).await?, None);
+        Ok((bench.closed(gateway.http, gateway.process(), &requests, load).await?, ceiling))
+    };
+    let Rounds { each, disturbance } = bench.rounds(both).await?;
+    let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
     connection.succeed(&call).await?;
     let what = format!("one ZooKeeper client with {CLIENTS} transactions of two conditions in flight");
     let mut row = Row::new("register-same", RATE, Side::of("zoogate", &ours), Side::of(&what, &theirs));
     row.failures = ours.iter().map(|(measured, _)| measured.failures).sum();
-    bench.add(row.memory(gateway.resident()));
+    bench.add(row.disturbed(disturbance).memory(gateway.resident()));
     Ok(())
 }
 
@@ -55,44 +57,53 @@ pub async fn growing_in(bench: &Bench, name: &str, world: &World, rounds: usize)
     let ids = fill::services(gateway.http, names).await?;
     let calls: Vec<Call> = ids.iter().map(|id| template(id)).collect();
     let load = bench.load(CLIENTS);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let (mut znodes, mut bytes) = (Vec::new(), Vec::new());
-    let mut registrations = Vec::new();
-    for round in 0..=rounds {
-        // The first only warms up.
-        let before = bench.zookeeper.tree().await?;
+    let register = async || {
         let requests = Requests::Growing { calls: calls.clone(), first: bench.next_instance(load) };
-        let (measured, processor) = bench.closed(gateway.http, gateway.process(), &requests, load).await?;
+        bench.closed(gateway.http, gateway.process(), &requests, load).await
+    };
+    // Warms up.
+    register().await?;
+    let both = async || {
+        let before = bench.zookeeper.tree().await?;
+        let (measured, processor) = register().await?;
         let after = bench.zookeeper.tree().await?;
         let made = (after.znodes - before.znodes) as f64;
-        let size = ((after.bytes - before.bytes) as f64 / made) as usize;
-        if round == 0 {
-            continue;
-        }
+        let bytes = (after.bytes - before.bytes) as f64 / made;
         let part = bench.zookeeper.part(&bench.name("raw")).await?;
-        theirs.push((raw::creates(&part, size.saturating_sub(RAW_PATH), CLIENTS, load.span).await?, None));
-        let each = made / measured.requests.max(1) as f64;
-        registrations.push(measured.rate);
-        znodes.push(each);
-        bytes.push(size as f64);
-        ours.push((measured, processor));
-    }
-    let median = |values: &[f64]| crate::statistics::median(values.iter().copied());
+        let data = (bytes as usize).saturating_sub(RAW_PATH);
+        let ceiling = (raw::creates(&part, data, CLIENTS, load.span).await?, None);
+        let znodes = made / measured.requests.max(1) as f64;
+        Ok(Registered { measured, processor, znodes, bytes, ceiling })
+    };
+    let Rounds { each, disturbance } = Rounds::of(rounds, both).await?;
+    let median = |of: fn(&Registered) -> f64| crate::statistics::median(each.iter().map(of));
+    let ours: Vec<_> = each.iter().map(|it| (it.measured, it.processor)).collect();
+    let theirs: Vec<_> = each.iter().map(|it| it.ceiling).collect();
     let mut side = Side::of("zoogate", &ours);
-    side.rounds = registrations.iter().zip(&znodes).map(|(rate, each)| rate * each).collect();
-    side.figure = median(&side.rounds);
+    side.rounds = each.iter().map(|it| it.measured.rate * it.znodes).collect();
+    side.figure = median(|it| it.measured.rate * it.znodes);
     let what = format!("one ZooKeeper client with {CLIENTS} single creates of the same size in flight");
     let mut row = Row::new(name, "znodes/s", side, Side::of(&what, &theirs));
     row.failures = ours.iter().map(|(measured, _)| measured.failures).sum();
-    let row = row.goal(Some(GROWING)).memory(gateway.resident());
+    let row = row.goal(Some(GROWING)).disturbed(disturbance).memory(gateway.resident());
     bench.add(row.note(format!(
         "{:.0} registrations a second of {:.2} znodes of {:.0} bytes each, path included",
-        median(&registrations),
-        median(&znodes),
-        median(&bytes),
+        median(|it| it.measured.rate),
+        median(|it| it.znodes),
+        median(|it| it.bytes),
     )));
     Connection::open(gateway.http).await?.succeed(&calls_end(&ids).context("an id")?).await?;
     Ok(())
+}
+
+/// What a round of registrations came to.
+struct Registered {
+    measured: Measured,
+    processor: Option<f64>,
+    /// Znodes of each, and bytes of each of those, path included.
+    znodes: f64,
+    bytes: f64,
+    ceiling: (Measured, Option<f64>),
 }
 
 /// Whether the last service still lists what was registered.

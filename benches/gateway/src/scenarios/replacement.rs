@@ -12,6 +12,7 @@ use super::large::Large;
 use crate::bench::Bench;
 use crate::ceilings::zookeeper as raw;
 use crate::report::{Row, Side};
+use crate::rounds::{Clock, Disturbance};
 use crate::support::eventually::{ensure, eventually};
 use crate::world::client::Call;
 use crate::world::{fill, zookeeper};
@@ -36,6 +37,7 @@ pub async fn joins(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     nothing_to_do(bench).await;
 
     let client = zookeeper::connect(&large.world.connect).await?;
+    let clock = Clock::now();
     let (known, before) = (client.list_children(REPLICAS).await?, Standing::of(bench).await?);
     let first_used = first.process().cpu_time();
     let began = Instant::now();
@@ -61,7 +63,7 @@ pub async fn joins(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     let resident = other.resident();
     other.stop();
     swept(bench, before.znodes).await;
-    let row = row(bench, "replica-joins", instances, moved, marked).await?;
+    let row = row(bench, "replica-joins", instances, moved, (marked, clock)).await?;
     bench.add(row.memory(resident).note(format!(
         "it was ready after {:.2} s, {:.2} s of processors and {} transactions; half of the heartbeats went on to the first \
          one; {} transactions for the marks; the one that came used {:.2} s of processors for its half, the first one {:.2} s \
@@ -85,7 +87,7 @@ pub async fn dies(bench: &Bench, instances: usize) -> anyhow::Result<()> {
 
     let other = bench.replica(&large.world.connect).await?;
     nothing_to_do(bench).await;
-    let before = Standing::of(bench).await?;
+    let (clock, before) = (Clock::now(), Standing::of(bench).await?);
     let used = other.process().cpu_time();
     large.world.gateway.stop();
     let began = Instant::now();
@@ -97,7 +99,7 @@ pub async fn dies(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     let swept = began.elapsed();
     let used = other.process().cpu_time() - used;
 
-    let row = row(bench, "replica-dies", instances, instances, marked).await?;
+    let row = row(bench, "replica-dies", instances, instances, (marked, clock)).await?;
     bench.add(row.memory(other.resident()).note(format!(
         "{marking} transactions for it; after {:.1} s and {} transactions in all nothing is left of the dead replica's \
          marks ({} znodes); the one that stays used {:.1} s of processors for all of it",
@@ -116,7 +118,7 @@ async fn row(
     name: &str,
     instances: usize,
     marks: usize,
-    took: Duration,
+    (took, began): (Duration, Clock),
 ) -> anyhow::Result<Row> {
     let part = bench.zookeeper.part(&bench.name("raw")).await?;
     let creates = raw::creates(&part, MARK, IN_FLIGHT, bench.settings.span).await?;
@@ -124,7 +126,8 @@ async fn row(
     let what = format!("as many single creates by one ZooKeeper client, {IN_FLIGHT} in flight");
     let (ours, theirs) =
         (Side::figures("zoogate", vec![took.as_secs_f64()]), Side::figures(&what, vec![theirs]));
-    Ok(Row::new(format!("{name}-{instances}"), "s until all are marked", ours, theirs))
+    let row = Row::new(format!("{name}-{instances}"), "s until all are marked", ours, theirs);
+    Ok(row.disturbed(Disturbance::since(began)))
 }
 
 /// The heartbeats of all instances.

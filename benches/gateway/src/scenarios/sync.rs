@@ -6,6 +6,7 @@ use crate::bench::{Bench, RATE, World};
 use crate::ceilings::zookeeper as raw;
 use crate::generator::Requests;
 use crate::report::{Goal, Row, Side};
+use crate::rounds::Rounds;
 use crate::world::client::{Answer, Connection};
 use crate::world::{fill, zookeeper};
 
@@ -57,13 +58,14 @@ pub async fn changed(bench: &Bench) -> anyhow::Result<()> {
 
     let connections = bench.settings.connections.min(CHANGING / 2);
     let (requests, load) = (Requests::Cycle(calls.clone()), bench.load(connections));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..bench.settings.rounds {
+    let both = async || {
         let part = bench.zookeeper.part(&bench.name("raw")).await?;
-        theirs.push((raw::transactions(&part, data.len(), connections, load.span).await?, None));
+        let ceiling = (raw::transactions(&part, data.len(), connections, load.span).await?, None);
         let gateway = &world.gateway;
-        ours.push(bench.closed(gateway.http, gateway.process(), &requests, load).await?);
-    }
+        Ok((bench.closed(gateway.http, gateway.process(), &requests, load).await?, ceiling))
+    };
+    let Rounds { each, disturbance } = bench.rounds(both).await?;
+    let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
     taken(&connection.succeed(&calls[0]).await?)?;
     let what = format!(
         "one ZooKeeper client with {connections} transactions in flight, each of which writes {} bytes anew, creates a \
@@ -72,6 +74,6 @@ pub async fn changed(bench: &Bench) -> anyhow::Result<()> {
     );
     let mut row = Row::new("sync-changed", RATE, Side::of("zoogate", &ours), Side::of(&what, &theirs));
     row.failures = ours.iter().map(|(measured, _)| measured.failures).sum();
-    bench.add(row.memory(world.gateway.resident()));
+    bench.add(row.disturbed(disturbance).memory(world.gateway.resident()));
     Ok(())
 }
