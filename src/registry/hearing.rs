@@ -23,8 +23,8 @@ pub(super) struct Ear {
     heard: AtomicU64,
     /// Whether the catalog must not be believed about it.
     lapsing: AtomicBool,
-    /// Held while its registration is changed.
-    pub change: tokio::sync::Mutex<()>,
+    /// Held while its registration is changed; shared by those who change nothing and only ask whether it stands.
+    pub change: tokio::sync::RwLock<()>,
 }
 
 impl Ear {
@@ -85,7 +85,7 @@ impl Hearing {
             Arc::new(Ear {
                 heard: AtomicU64::new(0),
                 lapsing: AtomicBool::new(false),
-                change: tokio::sync::Mutex::new(()),
+                change: tokio::sync::RwLock::new(()),
             })
         };
         ears.entry(registrant.clone()).or_insert_with(new).clone()

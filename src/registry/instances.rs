@@ -1,4 +1,4 @@
-//! The use cases of ServiceComb instances.
+//! The use cases of ServiceComb instances that are registered.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,83 +10,10 @@ use crate::catalog::InstanceRecord;
 use crate::dubbo::instance_urls;
 use crate::model::{
     Instance, InstanceDocument, InstanceKey, InstanceStatus, Microservice, Properties, Registrant, ReplicaId,
-    SnapshotPart, Tenant, hex_digest,
+    SnapshotPart, Tenant,
 };
 
 impl Registry {
-    /// Registers an instance whose defaults are filled in (all but id, service id, version and timestamps) and answers
-    /// its id: the caller's, or that of the instance with the same endpoints, or a new one. What is registered under
-    /// the id already is replaced whole; when that changes nothing, only the lease is renewed, and ZooKeeper asked
-    /// whether all of it still stands.
-    ///
-    /// # Errors
-    /// [`RegistryError::NoSuchMicroservice`], [`RegistryError::QuotaExceeded`] and those of every change.
-    pub async fn register_instance(
-        &self,
-        tenant: &Tenant,
-        service_id: &str,
-        instance: Instance,
-    ) -> Result<String, RegistryError> {
-        // Two registrations of the same endpoints at the same time must find the same id.
-        let endpoints = instance.endpoint_set();
-        let _same_endpoints = match instance.instance_id.is_empty() && !endpoints.is_empty() {
-            true => Some(self.endpoint_locks.of(&(tenant, service_id, &endpoints)).lock().await),
-            false => None,
-        };
-        let instance_id = if !instance.instance_id.is_empty() {
-            instance.instance_id.clone()
-        } else {
-            let known = self.catalog.instance_with_endpoints(tenant, service_id, &endpoints);
-            known.unwrap_or_else(|| new_instance_id(tenant, service_id, &endpoints))
-        };
-        let key = InstanceKey {
-            tenant: tenant.clone(),
-            service_id: service_id.into(),
-            instance_id: instance_id.as_str().into(),
-        };
-        let registrant = Registrant::from(key.clone());
-        if self.catalog.instance_record(&key).is_some() {
-            // A sign of life also when it has to be refused.
-            self.hearing.touch(&registrant);
-        }
-        self.replica_in_touch()?;
-        let ear = self.hearing.touch(&registrant);
-        let _change = ear.change.lock().await;
-        self.finish_lapse(&ear).await?;
-        let layout = &self.zookeeper.layout;
-        self.settle_heard(&ear, &registrant, || {
-            // Not earlier: with a new session this replica gets a new name.
-            let replica = self.replica_in_touch()?;
-            let microservice = self.registered_microservice(tenant, service_id)?;
-            let record = self.catalog.instance_record(&key);
-            let document = instance_document(&key, &microservice, &instance, record.as_ref());
-            let most = self.options.quotas.instances;
-            if record.is_none() && self.catalog.count_instances(tenant) >= most {
-                return Err(RegistryError::QuotaExceeded { what: "instances of a tenant", most });
-            }
-            if let Some(record) = &record
-                && let Some(first) = self.plan_mark_first(&registrant, record, &replica)
-            {
-                return Ok(Some(first));
-            }
-            let mut plan = Plan::default();
-            // The microservice must not be deleted at the same moment.
-            plan.document.check(layout.microservice(tenant, service_id), -1);
-            let unchanged = record.as_ref().filter(|record| record.document == document && !record.damaged);
-            match unchanged {
-                Some(record) => plan.document.check(layout.document(&registrant), record.version),
-                None => self.plan_document(&registrant, record.as_ref(), &document, &mut plan)?,
-            }
-            plan_lease(&self.catalog, layout, &registrant, &replica, &mut plan);
-            // Also when there is nothing to write: the conditions ask ZooKeeper whether what the catalog shows is so.
-            // Somebody may have unregistered it through another replica.
-            Ok(Some(plan))
-        })
-        .await?;
-        self.hearing.touch(&registrant);
-        Ok(instance_id)
-    }
-
     /// Removes an instance.
     ///
     /// # Errors
@@ -96,7 +23,7 @@ impl Registry {
         let mut done = false;
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
                 return if done { Ok(None) } else { Err(self.no_such_instance(key)) };
@@ -150,7 +77,7 @@ impl Registry {
         }
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         self.finish_lapse(&ear).await?;
         self.wake_up().await?;
         let layout = &self.zookeeper.layout;
@@ -201,7 +128,7 @@ impl Registry {
         let registrant = Registrant::from(key.clone());
         self.replica_in_touch()?;
         let ear = self.hearing.ear(&registrant);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         self.finish_lapse(&ear).await?;
         self.settle_heard(&ear, &registrant, || {
             let Some(record) = self.catalog.instance_record(key) else {
@@ -238,7 +165,7 @@ impl Registry {
     /// version 0 again when it is unregistered and registered, so the version alone does not tell which of the two it
     /// is that a plan was made from. The mark of this replica does: it goes with the registration, and nobody else puts
     /// it back.
-    fn plan_mark_first(
+    pub(super) fn plan_mark_first(
         &self,
         registrant: &Registrant,
         record: &InstanceRecord,
@@ -269,7 +196,7 @@ impl Registry {
         Ok(plan)
     }
 
-    fn plan_document(
+    pub(super) fn plan_document(
         &self,
         registrant: &Registrant,
         record: Option<&InstanceRecord>,
@@ -300,41 +227,7 @@ impl Registry {
     }
 }
 
-/// The id of an instance that brings none: 32 hex digits. Derived from its set of endpoints, so that replicas that register
-/// the same instance at the same time find the same id, and so that it keeps it when it returns after a long silence.
-fn new_instance_id(tenant: &Tenant, service_id: &str, endpoints: &[String]) -> String {
-    if endpoints.is_empty() {
-        return uuid::Uuid::new_v4().simple().to_string();
-    }
-    hex_digest(format!("{tenant}/{service_id} {}", endpoints.join(" ")).as_bytes())[..32].to_owned()
-}
-
 /// The provider URLs of an instance in the form in which those of sidecars are compared.
 pub(super) fn entries_of(document: &InstanceDocument) -> SnapshotPart {
     SnapshotPart { providers: document.providers.clone(), ..SnapshotPart::default() }
-}
-
-/// The document of a registration. What does not differ from what is there keeps its times, so that registering the
-/// same again changes nothing; what does keeps the time of the first registration.
-fn instance_document(
-    key: &InstanceKey,
-    microservice: &Microservice,
-    given: &Instance,
-    record: Option<&InstanceRecord>,
-) -> InstanceDocument {
-    let now = unix_seconds();
-    let known = record.map(|record| &record.document.instance);
-    let mut instance = Instance {
-        instance_id: key.instance_id.to_string(),
-        service_id: key.service_id.to_string(),
-        version: microservice.version.clone(),
-        timestamp: known.map_or_else(|| now.clone(), |known| known.timestamp.clone()),
-        mod_timestamp: known.map_or_else(|| now.clone(), |known| known.mod_timestamp.clone()),
-        ..given.clone()
-    };
-    if known.is_some_and(|known| *known != instance) {
-        instance.mod_timestamp = now;
-    }
-    let providers = instance_urls(microservice, &instance, &key.tenant).into_iter().collect();
-    InstanceDocument { instance, providers }
 }

@@ -273,7 +273,7 @@ impl Registry {
         let ear = self.hearing.ear(registrant);
         // Somebody is changing the registration: nothing that waits for a client may hold up all leases. The next look
         // finds it again if it is still silent.
-        let Ok(_change) = ear.change.try_lock() else { return };
+        let Ok(_change) = ear.change.try_write() else { return };
         // What an earlier attempt has sent may still be carried out: this one must not give the all-clear for it.
         if self.finish_lapse(&ear).await.is_err() {
             return;

@@ -132,7 +132,7 @@ impl Registry {
 
     async fn clear(&self, owner: &Registrant, paths: &[String]) {
         let ear = self.hearing.ear(owner);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         let outcome = self
             .settle(owner, || {
                 let Some(listed) = self.listed_paths(owner) else { return Ok(None) };

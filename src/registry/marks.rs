@@ -29,7 +29,7 @@ impl Registry {
                 let ears: Vec<_> =
                     batch.iter().map(|registrant| (registrant, self.hearing.ear(registrant))).collect();
                 let idle =
-                    ears.iter().filter_map(|(who, ear)| Some((*who, ear, ear.change.try_lock().ok()?)));
+                    ears.iter().filter_map(|(who, ear)| Some((*who, ear, ear.change.try_write().ok()?)));
                 let idle: Vec<_> = idle.collect();
                 let mut marks = Transaction::default();
                 for (registrant, ..) in &idle {

@@ -21,6 +21,7 @@ mod pauses;
 pub mod pieces;
 mod plan;
 mod recorder;
+mod register;
 mod repair;
 mod repeats;
 mod restore;

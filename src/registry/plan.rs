@@ -8,7 +8,7 @@ use crate::dubbo::{Side, UrlView, znode_path};
 use crate::model::{
     Ownership, Parts, Registrant, ReplicaId, SidecarId, SnapshotDocument, SnapshotPart, Timestamps, part_name,
 };
-use crate::zookeeper::{Layout, Transaction};
+use crate::zookeeper::{Layout, Operation, Transaction};
 
 /// Snapshots with more bytes of URLs than this are kept in parts: a document is rewritten whole at every change.
 const MAX_INLINE_BYTES: usize = 32 * 1024;
@@ -58,8 +58,16 @@ impl Plan {
 
     /// True when there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let steps = [&self.additions, &self.old_parts, &self.document, &self.parts, &self.removals];
-        steps.iter().all(|step| step.is_empty())
+        self.parts().iter().all(|part| part.is_empty())
+    }
+
+    /// Whether anything is different after it; else it only asks.
+    pub fn changes_anything(&self) -> bool {
+        self.parts().iter().flat_map(|part| &part.operations).any(Operation::changes)
+    }
+
+    fn parts(&self) -> [&Transaction; 5] {
+        [&self.additions, &self.old_parts, &self.document, &self.parts, &self.removals]
     }
 }
 

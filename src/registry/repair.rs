@@ -149,7 +149,7 @@ impl Registry {
             return Ok(());
         }
         let ear = self.hearing.ear(registrant);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         let (mut entries, mut lease) = (0, 0);
         self.settle(registrant, || {
             let plan = self.plan_restore(registrant)?;

@@ -23,7 +23,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let registrant = Registrant::Sidecar(sidecar.clone());
         let ear = self.hearing.ear(&registrant);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         let entries = lost.entries();
         let count = lost.document.parts.as_ref().map_or(0, |parts| parts.count);
         let (mut document, parts) = snapshot_documents(sidecar, &lost.document.peer, &entries, count);
@@ -77,7 +77,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let registrant = Registrant::from(key.clone());
         let ear = self.hearing.ear(&registrant);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         let mut restored = false;
         self.settle(&registrant, || {
             let record = self.catalog.instance_record(key);

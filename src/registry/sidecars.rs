@@ -175,7 +175,7 @@ impl Registry {
         let is_edit = matches!(wish, Wish::Edited(_));
         let looks_first = is_edit || self.catalog.stale_for().is_some() || self.has_stood_still();
         // Only what is planned with the lock is planned for what will stand there.
-        let mut lock = ear.change.try_lock().ok();
+        let mut lock = ear.change.try_write().ok();
         let first = match looks_first || ear.is_lapsing() {
             true => None,
             false => plan(change, &mut settled).ok(),
@@ -185,7 +185,7 @@ impl Registry {
         while !is_done {
             let held = match lock.take() {
                 Some(held) => held,
-                None => ear.change.lock().await,
+                None => ear.change.write().await,
             };
             if ear.is_lapsing() || self.has_stood_still() {
                 planned = None;

@@ -79,7 +79,7 @@ impl Registry {
         let Change { sidecar, version, .. } = change;
         let registrant = Registrant::Sidecar(sidecar.clone());
         let ear = self.hearing.ear(&registrant);
-        let _change = ear.change.lock().await;
+        let _change = ear.change.write().await;
         let outcome = self.settle(&registrant, || {
             let record = self.catalog.snapshot(&sidecar);
             let Some(mut record) = record.filter(|record| version_of(record.version) == version) else {

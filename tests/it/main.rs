@@ -51,6 +51,7 @@ mod repair;
 mod repeats;
 mod replacement;
 mod replicas;
+mod same_again;
 mod servicecomb;
 mod shared;
 mod slow_answers;
