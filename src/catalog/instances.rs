@@ -104,6 +104,14 @@ impl KeptInstance {
         &self.bytes[begin..self.shown_end as usize]
     }
 
+    /// Whether its document lists `url` where the gateway writes it: behind the instance, and as one text.
+    pub fn plainly_stands_as(&self, url: &str) -> bool {
+        let providers =
+            self.bytes.get(self.shown_end as usize..self.document_end as usize).unwrap_or_default();
+        let mut texts = providers.split(|byte| *byte == b'"');
+        !url.is_empty() && texts.any(|text| text == url.as_bytes())
+    }
+
     /// How long it may be silent.
     pub fn time_to_live(&self) -> Duration {
         Duration::from_secs(u64::from(self.seconds_to_live))

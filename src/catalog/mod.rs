@@ -15,6 +15,7 @@ mod find;
 mod gauges;
 mod instances;
 mod leases;
+mod left_overs;
 mod listeners;
 mod listing;
 mod names;
@@ -288,11 +289,6 @@ impl Catalog {
         let mut entries = state.nodes.entries_of(registrant);
         entries.instances = state.applications.instances_of(registrant);
         entries
-    }
-
-    /// Every provider and consumer znode that the gateway wrote, once for each of its owners.
-    pub fn owned_nodes(&self) -> Vec<(String, Registrant)> {
-        self.state.read().nodes.owned(&self.layout)
     }
 
     /// Whether the interface has a provider, whoever registered it.

@@ -160,17 +160,24 @@ impl ServiceNodes {
         self.interfaces.get(path_interface).map_or(0, |interface| interface.zxid.max(interface.changed))
     }
 
-    /// Every znode that the gateway wrote, once for each of its owners.
-    pub fn owned(&self, layout: &Layout) -> Vec<(String, Registrant)> {
-        let providers = self.interfaces.iter().flat_map(|(interface, known)| {
-            let folder = folder(layout, interface);
-            known.nodes.iter().map(move |(name, node)| (format!("{folder}/{name}"), node))
-        });
-        let consumers = self.consumers.iter().map(|(path, node)| (path.to_string(), node));
-        let nodes = providers.chain(consumers);
-        nodes
-            .flat_map(|(path, node)| node.owners.iter().map(move |owner| (path.clone(), owner.clone())))
-            .collect()
+    /// Every interface that has a provider, as paths spell it.
+    pub fn interfaces(&self) -> impl Iterator<Item = &String> {
+        self.interfaces.iter().filter(|(_, known)| !known.nodes.is_empty()).map(|(interface, _)| interface)
+    }
+
+    /// Every provider of an interface that the gateway wrote, once for each of its owners.
+    pub fn owned_providers(&self, layout: &Layout, interface: &str) -> Vec<(String, Registrant)> {
+        let folder = folder(layout, interface);
+        let nodes = self.interfaces.get(interface).into_iter().flat_map(|known| &known.nodes);
+        let owned = nodes.flat_map(|(name, node)| node.owners.iter().map(move |owner| (name, owner)));
+        owned.map(|(name, owner)| (format!("{folder}/{name}"), owner.clone())).collect()
+    }
+
+    /// Every consumer that the gateway wrote, once for each of its owners.
+    pub fn owned_consumers(&self) -> Vec<(String, Registrant)> {
+        let nodes = self.consumers.iter();
+        let owned = nodes.flat_map(|(path, node)| node.owners.iter().map(move |owner| (path, owner)));
+        owned.map(|(path, owner)| (path.to_string(), owner.clone())).collect()
     }
 
     /// The URLs that stand in the name of one registrant, whatever its document says. It looks at every znode: for the

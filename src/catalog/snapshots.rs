@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Catalog;
 use super::state::{Loss, unreadable};
+use crate::dubbo::Side;
 use crate::model::{Registrant, ReplicaId, SidecarId, SnapshotDocument, SnapshotPart};
 use crate::telemetry::Metrics;
 use crate::zookeeper::{Layout, Stat};
@@ -112,6 +113,29 @@ impl Snapshots {
     /// Every sidecar that has a document.
     pub fn sidecars(&self) -> impl Iterator<Item = &SidecarId> {
         self.documents.keys()
+    }
+
+    /// Every sidecar whose document holds no entries.
+    pub fn empty(&self) -> impl Iterator<Item = &SidecarId> {
+        let is_empty = |(id, stored): &(&SidecarId, &StoredDocument)| {
+            stored.document.providers.is_empty()
+                && stored.document.consumers.is_empty()
+                && stored.document.instances.is_empty()
+                && !self.parts.contains_key(*id)
+        };
+        self.documents.iter().filter(is_empty).map(|(id, _)| id)
+    }
+
+    /// Whether the document of a sidecar, or one of its parts, lists `url`.
+    pub fn lists(&self, id: &SidecarId, side: Side, url: &str) -> bool {
+        let is_in = |providers: &BTreeSet<String>, consumers: &BTreeSet<String>| match side {
+            Side::Provider => providers.contains(url),
+            Side::Consumer => consumers.contains(url),
+        };
+        let document = self.documents.get(id).map(|stored| &stored.document);
+        let mut parts = self.parts.get(id).into_iter().flat_map(BTreeMap::values);
+        document.is_some_and(|document| is_in(&document.providers, &document.consumers))
+            || parts.any(|(part, _)| is_in(&part.providers, &part.consumers))
     }
 
     /// The sidecars whose last change came from `peer`.

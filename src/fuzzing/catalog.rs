@@ -177,7 +177,11 @@ fn picture(catalog: &Catalog) -> Vec<String> {
     let mut replicas: Vec<_> = catalog.replicas().into_iter().collect();
     replicas.sort();
     lines.push(format!("replicas {replicas:?}"));
-    lines.extend(catalog.owned_nodes().into_iter().map(|(path, owner)| format!("{path} of {owner:?}")));
+    let mut owned = catalog.owned_consumers();
+    for interface in catalog.interfaces_with_providers() {
+        owned.extend(catalog.owned_providers(&interface));
+    }
+    lines.extend(owned.into_iter().map(|(path, owner)| format!("{path} of {owner:?}")));
     lines.sort();
     lines
 }

@@ -11,23 +11,31 @@ use super::dependencies::consumer_entries;
 use super::instances::entries_of;
 use super::plan::{Plan, ownership, url_path};
 use crate::catalog::{MetadataStanding, SnapshotRecord};
-use crate::dubbo::Side;
+use crate::dubbo::{Side, decode};
 use crate::model::{Registrant, SidecarId, SnapshotPart};
 use crate::zookeeper::{ApplicationPlace, MetadataKey, Place};
 
 /// How often left-overs are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// Looking takes a thirtieth of the time at most, however much there is to look at, but is not put off for longer than this.
+const PAUSE: u32 = 30;
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Znodes that are looked at in one go.
+const AT_ONCE: usize = 100;
 
 impl Registry {
     /// Looks for left-overs until the process ends.
     pub(super) async fn watch_left_overs(&self) {
         let mut suspects = HashSet::new();
         let mut idle = HashMap::new();
+        let mut pause = SWEEP;
         loop {
             // The pause comes after the work, so that two looks are never closer than this.
-            sleep(SWEEP).await;
+            sleep(pause).await;
+            let began = Instant::now();
             suspects = self.clear_left_overs(suspects).await;
             idle = self.clear_metadata(idle).await;
+            pause = SWEEP.max(began.elapsed() * PAUSE).min(LONGEST_PAUSE);
         }
     }
 
@@ -75,9 +83,11 @@ impl Registry {
             return HashSet::new();
         }
         let mut by_owner: HashMap<Registrant, Vec<String>> = HashMap::new();
-        for (path, owner) in self.catalog.owned_nodes() {
-            by_owner.entry(owner).or_default().push(path);
+        for interface in self.catalog.interfaces_with_providers() {
+            let providers = self.catalog.owned_providers(&interface);
+            self.note_unlisted(Side::Provider, providers, &mut by_owner).await;
         }
+        self.note_unlisted(Side::Consumer, self.catalog.owned_consumers(), &mut by_owner).await;
         for (address, owner) in self.catalog.owned_instances() {
             let path = self.zookeeper.layout.application_instance(&address);
             by_owner.entry(owner).or_default().push(path);
@@ -94,10 +104,31 @@ impl Registry {
                 self.clear(&owner, &again).await;
             }
         }
-        for sidecar in self.catalog.sidecars() {
+        for sidecar in self.catalog.empty_snapshots() {
             self.forget_sidecar(&sidecar).await;
         }
         found
+    }
+
+    /// Adds those of `nodes` of which it is not plain to see that the document of their owner lists them.
+    async fn note_unlisted(
+        &self,
+        side: Side,
+        nodes: Vec<(String, Registrant)>,
+        by_owner: &mut HashMap<Registrant, Vec<String>>,
+    ) {
+        let layout = &self.zookeeper.layout;
+        for (number, (path, owner)) in nodes.into_iter().enumerate() {
+            if number.is_multiple_of(AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
+            let url = decode(path.rsplit('/').next().unwrap_or_default()).unwrap_or_default();
+            let is_listed = self.catalog.plainly_lists(&owner, side, &url)
+                && url_path(layout, side, &url).is_ok_and(|listed| listed == path);
+            if !is_listed {
+                by_owner.entry(owner).or_default().push(path);
+            }
+        }
     }
 
     /// The paths that the document of `owner` lists; `None` when it cannot be trusted to say.
