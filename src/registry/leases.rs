@@ -4,9 +4,10 @@
 //! life, but never from before this replica began to listen: after a start, after every break of the connection, and
 //! after every pause of the process, everybody gets a full time to live anew.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use ahash::HashMap;
 use futures::stream::{self, StreamExt};
 use tokio::time::sleep;
 
@@ -93,7 +94,7 @@ enum Todo {
 impl Registry {
     /// Looks for silence until the process ends.
     pub(super) async fn watch_leases(&self) {
-        let mut looks = Looks { start: lease_now(), replica: None, noticed: HashMap::new() };
+        let mut looks = Looks { start: lease_now(), replica: None, noticed: HashMap::default() };
         let mut pause = TICK;
         let mut forgot = Instant::now();
         loop {
@@ -144,7 +145,7 @@ impl Registry {
         let noticed = &mut looks.noticed;
         let second_of = |instant: Instant| instant.saturating_duration_since(looks.start).as_secs();
         let this_second = second_of(now);
-        let mut still_noticed = HashMap::new();
+        let mut still_noticed = HashMap::default();
         let mut kept = 0;
         let todo = self.catalog.look_at_leases(|lease| {
             if let Some(is_heard_elsewhere) = lease.quiet.at(this_second).filter(|_| is_known) {
