@@ -36,7 +36,7 @@ impl Catalog {
         }
     }
 
-    /// The sidecars whose documents hold nothing.
+    /// The sidecars whose snapshots hold nothing.
     pub fn empty_snapshots(&self) -> Vec<SidecarId> {
         self.state.read().snapshots.empty().cloned().collect()
     }
@@ -58,12 +58,15 @@ mod tests {
         Layout { dubbo_root, services_root: String::new(), registry_root }
     }
 
+    fn stat() -> Stat {
+        Stat { czxid: 1, mzxid: 1, ..Stat::default() }
+    }
+
     fn catalog_with(znodes: &[(&str, String)]) -> Catalog {
         let catalog = Catalog::new(layout(), usize::MAX, Arc::new(Metrics::new().unwrap()));
-        let stat = Stat { czxid: 1, mzxid: 1, ..Stat::default() };
         let node = |(path, data): &(&str, String)| Node {
             path: (*path).to_owned(),
-            state: Some((data.clone().into_bytes(), stat)),
+            state: Some((data.clone().into_bytes(), stat())),
         };
         catalog.apply(znodes.iter().map(node).collect());
         catalog
@@ -104,6 +107,12 @@ mod tests {
             &document,
             r#"{"registrant":"shop@node","peer":"","providers":[],"consumers":[]}"#.into(),
         )]);
-        assert_eq!(empty.empty_snapshots(), [id]);
+        assert_eq!(empty.empty_snapshots(), std::slice::from_ref(&id));
+        let nothing = r#"{"providers":[],"consumers":[]}"#.to_owned();
+        empty.apply(vec![Node {
+            path: layout().part(&id, "part-0000"),
+            state: Some((nothing.into(), stat())),
+        }]);
+        assert_eq!(empty.empty_snapshots(), [id], "nor does a part that holds nothing");
     }
 }

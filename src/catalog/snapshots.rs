@@ -59,11 +59,15 @@ impl SnapshotRecord {
 
     /// True when it holds no entries.
     pub fn is_empty(&self) -> bool {
-        self.document.providers.is_empty()
-            && self.document.consumers.is_empty()
-            && self.document.instances.is_empty()
-            && self.parts.values().all(|(part, _)| part.is_empty())
+        is_empty(&self.document, &self.parts)
     }
+}
+
+fn is_empty(document: &SnapshotDocument, parts: &BTreeMap<String, (SnapshotPart, i32)>) -> bool {
+    document.providers.is_empty()
+        && document.consumers.is_empty()
+        && document.instances.is_empty()
+        && parts.values().all(|(part, _)| part.is_empty())
 }
 
 /// A document apart from its parts, which come and go on their own.
@@ -115,13 +119,11 @@ impl Snapshots {
         self.documents.keys()
     }
 
-    /// Every sidecar whose document holds no entries.
+    /// Every sidecar whose snapshot holds no entries.
     pub fn empty(&self) -> impl Iterator<Item = &SidecarId> {
+        static NO_PARTS: BTreeMap<String, (SnapshotPart, i32)> = BTreeMap::new();
         let is_empty = |(id, stored): &(&SidecarId, &StoredDocument)| {
-            stored.document.providers.is_empty()
-                && stored.document.consumers.is_empty()
-                && stored.document.instances.is_empty()
-                && !self.parts.contains_key(*id)
+            is_empty(&stored.document, self.parts.get(*id).unwrap_or(&NO_PARTS))
         };
         self.documents.iter().filter(is_empty).map(|(id, _)| id)
     }

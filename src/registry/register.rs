@@ -5,9 +5,7 @@ use super::plan::{Plan, plan_lease};
 use super::{Registry, RegistryError};
 use crate::catalog::InstanceRecord;
 use crate::dubbo::instance_urls;
-use crate::model::{
-    Instance, InstanceDocument, InstanceKey, Microservice, Registrant, ReplicaId, Tenant, hex_digest,
-};
+use crate::model::{Instance, InstanceDocument, InstanceKey, Microservice, Registrant, Tenant, hex_digest};
 
 impl Registry {
     /// Registers an instance whose defaults are filled in (all but id, service id, version and timestamps) and answers
@@ -45,19 +43,10 @@ impl Registry {
         let ear = self.hearing.touch(&registrant);
         let _change = ear.change.write().await;
         self.finish_lapse(&ear).await?;
+        // Also when there is nothing to write: the conditions ask ZooKeeper whether what the catalog shows is so. Somebody
+        // may have unregistered it through another replica.
         self.settle_heard(&ear, &registrant, || {
-            // Not earlier: with a new session this replica gets a new name.
-            let replica = self.replica_in_touch()?;
-            let record = self.catalog.instance_record(&key);
-            if let Some(record) = &record
-                && let Some(first) = self.plan_mark_first(&registrant, record, &replica)
-            {
-                self.registered_microservice(tenant, service_id)?;
-                return Ok(Some(first));
-            }
-            // Also when there is nothing to write: the conditions ask ZooKeeper whether what the catalog shows is so.
-            // Somebody may have unregistered it through another replica.
-            self.plan_registration(&key, &instance, record.as_ref(), &replica).map(Some)
+            self.plan_registration(&key, &registrant, &instance).map(Some)
         })
         .await?;
         self.hearing.touch(&registrant);
@@ -90,13 +79,9 @@ impl Registry {
         }
         let mut stands = true;
         self.carry_out(&registrant, || {
-            let replica = self.replica_in_touch()?;
-            let record = self.catalog.instance_record(&key);
-            let record = record.filter(|_| self.catalog.is_marked(&registrant, &replica));
-            let plan = record.map(|record| self.plan_registration(&key, instance, Some(&record), &replica));
-            let plan = plan.transpose()?.filter(|plan| !plan.changes_anything());
-            stands = plan.is_some();
-            Ok(plan)
+            let plan = self.plan_registration(&key, &registrant, instance)?;
+            stands = !plan.changes_anything();
+            Ok(stands.then_some(plan))
         })
         .await?;
         self.hearing.touch(&registrant);
@@ -118,30 +103,37 @@ impl Registry {
         }
     }
 
-    /// Makes `given` stand in the place of `record`, with a lease and a mark of `replica`. Where there is nothing to
-    /// write the plan has conditions only.
+    /// Makes `given` stand as the instance `key`, with a lease and a mark of this replica. Where there is nothing to write
+    /// the plan has conditions only.
     fn plan_registration(
         &self,
         key: &InstanceKey,
+        registrant: &Registrant,
         given: &Instance,
-        record: Option<&InstanceRecord>,
-        replica: &ReplicaId,
     ) -> Result<Plan, RegistryError> {
+        // Not earlier: with a new session this replica gets a new name.
+        let replica = self.replica_in_touch()?;
         let microservice = self.registered_microservice(&key.tenant, &key.service_id)?;
-        let document = instance_document(key, &microservice, given, record);
+        let record = self.catalog.instance_record(key);
+        let document = instance_document(key, &microservice, given, record.as_ref());
         let most = self.options.quotas.instances;
         if record.is_none() && self.catalog.count_instances(&key.tenant) >= most {
             return Err(RegistryError::QuotaExceeded { what: "instances of a tenant", most });
         }
-        let (registrant, layout) = (Registrant::from(key.clone()), &self.zookeeper.layout);
+        if let Some(record) = &record
+            && let Some(first) = self.plan_mark_first(registrant, record, &replica)
+        {
+            return Ok(first);
+        }
+        let layout = &self.zookeeper.layout;
         let mut plan = Plan::default();
         // The microservice must not be deleted at the same moment.
         plan.document.check(layout.microservice(&key.tenant, &key.service_id), -1);
-        match record.filter(|record| record.document == document && !record.damaged) {
-            Some(record) => plan.document.check(layout.document(&registrant), record.version),
-            None => self.plan_document(&registrant, record, &document, &mut plan)?,
+        match record.as_ref().filter(|record| record.document == document && !record.damaged) {
+            Some(record) => plan.document.check(layout.document(registrant), record.version),
+            None => self.plan_document(registrant, record.as_ref(), &document, &mut plan)?,
         }
-        plan_lease(&self.catalog, layout, &registrant, replica, &mut plan);
+        plan_lease(&self.catalog, layout, registrant, &replica, &mut plan);
         Ok(plan)
     }
 }

@@ -215,8 +215,7 @@ impl Bench {
             anyhow::Ok((self.closed(gateway.http, gateway.process(), &requests, load).await?, ceiling))
         };
         both(Load { span: WARM_UP, ..load }).await?;
-        let Rounds { each, disturbance } = self.rounds(async || both(load).await).await?;
-        let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        let (ours, theirs, disturbance) = self.rounds(async || both(load).await).await?.sides();
         let answer = Connection::open(gateway.http).await?.send(&first).await?;
         ensure!(answer.status < 400, "the gateway refuses afterwards: {answer}");
         let what = if first.body.is_some() {
@@ -265,8 +264,7 @@ impl Bench {
             let used = gateway.process().cpu_time() - before;
             Ok(((measured, Some(used.as_secs_f64() * 1e6 / measured.requests.max(1) as f64)), ceiling))
         };
-        let Rounds { each, disturbance } = self.rounds(both).await?;
-        let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        let (ours, theirs, disturbance) = self.rounds(both).await?.sides();
         let (gateway_side, bare_side) = (
             Side::timed("zoogate", &ours, |it| it.p99),
             Side::timed("the bare handler at the same rate", &theirs, |it| it.p99),

@@ -59,13 +59,26 @@ impl<T> Rounds<T> {
     }
 }
 
+impl<T, U> Rounds<(T, U)> {
+    /// The two sides of every round apart, and how much the rounds were disturbed.
+    pub fn sides(self) -> (Vec<T>, Vec<U>, Disturbance) {
+        let (one, other) = self.each.into_iter().unzip();
+        (one, other, self.disturbance)
+    }
+}
+
 impl Disturbance {
     /// Of something that was measured once, since `began`.
     pub fn since(began: Clock) -> Self {
         Self { stolen: began.stolen(), discarded: 0 }
     }
 
-    /// Whether it says little about what was measured.
+    /// Of what consists of both.
+    pub fn and(self, other: Self) -> Self {
+        Self { stolen: self.stolen.max(other.stolen), discarded: self.discarded + other.discarded }
+    }
+
+    /// Whether what was measured says something all the same.
     pub fn is_small(self) -> bool {
         self.stolen <= LIMIT
     }

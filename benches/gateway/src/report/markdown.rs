@@ -83,11 +83,14 @@ fn write_row(text: &mut String, row: &Row) {
 
 /// What one should know of how much others took.
 fn disturbed(disturbance: Disturbance) -> String {
-    let mut text = format!("{} rounds were made again", disturbance.discarded);
-    if !disturbance.is_small() {
-        let _ = write!(text, ", **others took so much of the processors that the figure says little**");
+    let mut texts = Vec::new();
+    if disturbance.discarded > 0 {
+        texts.push(format!("{} rounds were made again", disturbance.discarded));
     }
-    text
+    if !disturbance.is_small() {
+        texts.push("**others took so much of the processors that the figure says little**".to_owned());
+    }
+    texts.join(", ")
 }
 
 fn latency(side: &Side) -> String {

@@ -11,7 +11,7 @@ use crate::bench::{Bench, RATE, World};
 use crate::ceilings::http::Bare;
 use crate::generator::Requests;
 use crate::report::{Goal, Row, Side};
-use crate::rounds::{Clock, Disturbance, Rounds};
+use crate::rounds::{Clock, Disturbance};
 use crate::statistics::Latencies;
 use crate::world::client::{Call, Connection};
 use crate::world::fill;
@@ -81,8 +81,7 @@ pub async fn storm(bench: &Bench) -> anyhow::Result<()> {
         let stormy = ask_both().await?;
         Ok(([calm, stormy].concat(), storm.end().await?))
     };
-    let Rounds { each, disturbance } = bench.rounds(round).await?;
-    let (asked, rates): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+    let (asked, rates, disturbance) = bench.rounds(round).await?.sides();
     let rate = crate::statistics::median(rates);
     let side = |what: &str, index: usize| {
         Side::of(what, &asked.iter().map(|answers| answers[index]).collect::<Vec<_>>())
@@ -116,8 +115,7 @@ async fn storm_at_rate(bench: &Bench, world: &World, id: &str, call: &Call, rate
         storm.end().await?;
         Ok((stormy, calm))
     };
-    let Rounds { each, disturbance } = bench.rounds(both).await?;
-    let (stormy, calm): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+    let (stormy, calm, disturbance) = bench.rounds(both).await?.sides();
     let (ours, theirs) =
         (Side::timed("zoogate", &stormy, |it| it.p50), Side::timed("the same in calm", &calm, |it| it.p50));
     let mut row = Row::new("storm, open loop", "p50 ms", ours, theirs);

@@ -12,7 +12,6 @@ use crate::bench::{Bench, World};
 use crate::ceilings::zookeeper as raw;
 use crate::generator::Requests;
 use crate::report::{Goal, Row, Side};
-use crate::rounds::Rounds;
 use crate::world::client::{Call, Connection};
 use crate::world::{fill, zookeeper};
 
@@ -119,8 +118,7 @@ pub async fn start(bench: &Bench, instances: usize) -> anyhow::Result<()> {
         own = bytes + paths.iter().filter_map(|path| path.rsplit('/').next()).map(str::len).sum::<usize>();
         Ok((large.world.gateway.start_again().await.as_secs_f64() * 1e3, ceiling))
     };
-    let Rounds { each, disturbance } = bench.rounds(both).await?;
-    let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+    let (ours, theirs, disturbance) = bench.rounds(both).await?.sides();
     let (empty_start, empty) = large.empty;
     let known = known(&large.world).await?;
     ensure!(known >= instances as f64, "only {known} instances are known after the start");

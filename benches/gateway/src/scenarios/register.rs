@@ -35,8 +35,7 @@ pub async fn same(bench: &Bench) -> anyhow::Result<()> {
         let ceiling = (raw::checks(&part, CLIENTS, load.span).await?, None);
         Ok((bench.closed(gateway.http, gateway.process(), &requests, load).await?, ceiling))
     };
-    let Rounds { each, disturbance } = bench.rounds(both).await?;
-    let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+    let (ours, theirs, disturbance) = bench.rounds(both).await?.sides();
     connection.succeed(&call).await?;
     let what = format!("one ZooKeeper client with {CLIENTS} transactions of two conditions in flight");
     let mut row = Row::new("register-same", RATE, Side::of("zoogate", &ours), Side::of(&what, &theirs));

@@ -37,10 +37,9 @@ pub async fn joins(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     nothing_to_do(bench).await;
 
     let client = zookeeper::connect(&large.world.connect).await?;
-    let clock = Clock::now();
     let (known, before) = (client.list_children(REPLICAS).await?, Standing::of(bench).await?);
     let first_used = first.process().cpu_time();
-    let began = Instant::now();
+    let (clock, began) = (Clock::now(), Instant::now());
     let mut other = bench.replica(&large.world.connect).await?;
     let start = began.elapsed();
     let ready = Standing::of(bench).await?;
@@ -52,7 +51,7 @@ pub async fn joins(bench: &Bench, instances: usize) -> anyhow::Result<()> {
         fill::send_all(first.http, 0..instances - moved, beats.every(2, 1)),
     )?;
     // A heartbeat is answered once the registrant is marked; that each is, is counted below.
-    let marked = began.elapsed();
+    let marked = (began.elapsed(), Disturbance::since(clock));
     let after = Standing::of(bench).await?;
     let (first_used, joined_used) =
         (first.process().cpu_time() - first_used, other.process().cpu_time() - other_used);
@@ -63,7 +62,7 @@ pub async fn joins(bench: &Bench, instances: usize) -> anyhow::Result<()> {
     let resident = other.resident();
     other.stop();
     swept(bench, before.znodes).await;
-    let row = row(bench, "replica-joins", instances, moved, (marked, clock)).await?;
+    let row = row(bench, "replica-joins", instances, moved, marked).await?;
     bench.add(row.memory(resident).note(format!(
         "it was ready after {:.2} s, {:.2} s of processors and {} transactions; half of the heartbeats went on to the first \
          one; {} transactions for the marks; the one that came used {:.2} s of processors for its half, the first one {:.2} s \
@@ -87,19 +86,19 @@ pub async fn dies(bench: &Bench, instances: usize) -> anyhow::Result<()> {
 
     let other = bench.replica(&large.world.connect).await?;
     nothing_to_do(bench).await;
-    let (clock, before) = (Clock::now(), Standing::of(bench).await?);
+    let before = Standing::of(bench).await?;
     let used = other.process().cpu_time();
     large.world.gateway.stop();
-    let began = Instant::now();
+    let (clock, began) = (Clock::now(), Instant::now());
     fill::send_all(other.http, 0..instances, beats.every(1, 0)).await?;
-    let marked = began.elapsed();
+    let marked = (began.elapsed(), Disturbance::since(clock));
     let marking = Standing::of(bench).await?.transactions - before.transactions;
     // One mark of each, as before; the other replica's own znode goes with its session.
     let after = swept(bench, before.znodes).await;
     let swept = began.elapsed();
     let used = other.process().cpu_time() - used;
 
-    let row = row(bench, "replica-dies", instances, instances, (marked, clock)).await?;
+    let row = row(bench, "replica-dies", instances, instances, marked).await?;
     bench.add(row.memory(other.resident()).note(format!(
         "{marking} transactions for it; after {:.1} s and {} transactions in all nothing is left of the dead replica's \
          marks ({} znodes); the one that stays used {:.1} s of processors for all of it",
@@ -118,16 +117,18 @@ async fn row(
     name: &str,
     instances: usize,
     marks: usize,
-    (took, began): (Duration, Clock),
+    (took, disturbance): (Duration, Disturbance),
 ) -> anyhow::Result<Row> {
     let part = bench.zookeeper.part(&bench.name("raw")).await?;
+    let began = Clock::now();
     let creates = raw::creates(&part, MARK, IN_FLIGHT, bench.settings.span).await?;
+    let ceiling = Disturbance::since(began);
     let theirs = marks as f64 / creates.rate;
     let what = format!("as many single creates by one ZooKeeper client, {IN_FLIGHT} in flight");
     let (ours, theirs) =
         (Side::figures("zoogate", vec![took.as_secs_f64()]), Side::figures(&what, vec![theirs]));
     let row = Row::new(format!("{name}-{instances}"), "s until all are marked", ours, theirs);
-    Ok(row.disturbed(Disturbance::since(began)))
+    Ok(row.disturbed(disturbance.and(ceiling)))
 }
 
 /// The heartbeats of all instances.

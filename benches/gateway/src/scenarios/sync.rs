@@ -6,7 +6,6 @@ use crate::bench::{Bench, RATE, World};
 use crate::ceilings::zookeeper as raw;
 use crate::generator::Requests;
 use crate::report::{Goal, Row, Side};
-use crate::rounds::Rounds;
 use crate::world::client::{Answer, Connection};
 use crate::world::{fill, zookeeper};
 
@@ -64,8 +63,7 @@ pub async fn changed(bench: &Bench) -> anyhow::Result<()> {
         let gateway = &world.gateway;
         Ok((bench.closed(gateway.http, gateway.process(), &requests, load).await?, ceiling))
     };
-    let Rounds { each, disturbance } = bench.rounds(both).await?;
-    let (ours, theirs): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+    let (ours, theirs, disturbance) = bench.rounds(both).await?.sides();
     taken(&connection.succeed(&calls[0]).await?)?;
     let what = format!(
         "one ZooKeeper client with {connections} transactions in flight, each of which writes {} bytes anew, creates a \
