@@ -8,7 +8,7 @@ use crate::fixtures::applications::{SOON, find_in_shop, found, offers, register_
 use crate::fixtures::{entry, snapshot};
 use crate::support::beat::Beat;
 use crate::support::eventually::{ensure, eventually, throughout};
-use crate::support::gateway::{Gateway, Options};
+use crate::support::gateway::{Gateway, Options, SHORT_SESSION};
 use crate::support::watcher::Watcher;
 use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
@@ -150,7 +150,8 @@ async fn many_sidecars_that_change_at_one_address_end_in_what_all_of_them_say() 
 async fn one_replica_dies_and_nothing_of_the_living_goes_and_then_the_silent_do() {
     let root = zookeeper::shared().await;
     let znodes = Znodes::connect(&root).await;
-    let (mut one, other) = (options(&root).start().await, options(&root).start().await);
+    let one = options(&root).session(SHORT_SESSION).start();
+    let (mut one, other) = (one.await, options(&root).start().await);
     let provider = |interface: &str| {
         let mut provider = entry(interface, "10.0.0.1", 20880);
         provider["service"]["params"] = json!({"application": "shop"});

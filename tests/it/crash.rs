@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::fixtures::{create_service, find, id_in, instances, one_provider};
 use crate::support::beat::Beat;
 use crate::support::eventually::{ensure, eventually, throughout};
-use crate::support::gateway::Options;
+use crate::support::gateway::{Options, SHORT_SESSION};
 use crate::support::watcher::Watcher;
 use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
@@ -22,6 +22,7 @@ const SLACK: Duration = Duration::from_secs(2);
 async fn a_gateway_that_was_down_for_long_has_lost_nothing_and_then_removes_only_the_silent() {
     let root = zookeeper::shared().await;
     let mut gateway = Options::new(&root)
+        .session(SHORT_SESSION)
         .time_to_live(TIME_TO_LIVE)
         .set("servicecomb", "min_interval", "\"1s\"")
         .set("servicecomb", "min_times", "1")
@@ -108,7 +109,7 @@ async fn a_quick_restart_changes_nothing_at_all() {
 #[tokio::test]
 async fn a_gateway_that_was_paused_removes_nobody_when_it_goes_on() {
     let root = zookeeper::shared().await;
-    let gateway = Options::new(&root).time_to_live(TIME_TO_LIVE).start().await;
+    let gateway = Options::new(&root).session(SHORT_SESSION).time_to_live(TIME_TO_LIVE).start().await;
     let snapshot = one_provider("demo.Echo", 20880);
     gateway.synced("r", &snapshot).await;
     let znodes = Znodes::connect(&root).await;

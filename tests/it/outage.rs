@@ -8,12 +8,9 @@ use tokio::time::timeout;
 use crate::fixtures::{create_instance, create_service, find, instances, one_provider};
 use crate::support::beat::Beat;
 use crate::support::eventually::{ensure, eventually, scaled, throughout};
-use crate::support::gateway::{Gateway, Options};
+use crate::support::gateway::{Gateway, Options, SHORT_SESSION};
 use crate::support::watcher::Watcher;
 use crate::support::zookeeper::{ZooKeeper, four_letters};
-
-/// The gateway's session timeout in these tests.
-const SESSION: Duration = Duration::from_secs(2);
 
 /// Time within which a gateway must notice that the connection is gone, or is back.
 const NOTICE: Duration = Duration::from_secs(15);
@@ -50,7 +47,7 @@ async fn survives(
     mend: impl AsyncFnOnce(&mut ZooKeeper),
 ) {
     let connect = zookeeper.connect_string();
-    let gateway = Options::new(&connect).start().await;
+    let gateway = Options::new(&connect).session(SHORT_SESSION).start().await;
     let service = create_service(&gateway, "stock").await;
     let instance = create_instance(&gateway, &service, 8080).await;
     let snapshot = one_provider("demo.Echo", 20880);
@@ -71,8 +68,10 @@ async fn survives(
     })
     .await;
     refuses_syncs(&gateway).await;
-    throughout("honest while ZooKeeper is away", 3 * SESSION, async || is_honest(&gateway, &service).await)
-        .await;
+    throughout("honest while ZooKeeper is away", 3 * SHORT_SESSION, async || {
+        is_honest(&gateway, &service).await
+    })
+    .await;
 
     mend(zookeeper).await;
     eventually("ready again", NOTICE, async || {
@@ -144,7 +143,7 @@ async fn a_refusal_takes_less_than_a_tenth_of_a_second() {
 #[tokio::test]
 async fn heartbeats_are_taken_only_while_the_session_can_still_be_alive() {
     let mut zookeeper = ZooKeeper::single().await;
-    let gateway = Options::new(&zookeeper.connect_string()).start().await;
+    let gateway = Options::new(&zookeeper.connect_string()).session(SHORT_SESSION).start().await;
     let service = create_service(&gateway, "stock").await;
     let instance = create_instance(&gateway, &service, 8080).await;
     let beat = format!("{}/{instance}/heartbeat", instances(&service));
@@ -152,11 +151,15 @@ async fn heartbeats_are_taken_only_while_the_session_can_still_be_alive() {
     zookeeper.kill(0);
     let first = gateway.put(&beat).await;
     // On a busy machine the first heartbeat may come too late to tell.
-    assert!(first.status == 200 || killed.elapsed() > SESSION, "{first:?}");
-    eventually("heartbeats are refused so that clients move", 3 * SESSION, async || {
+    assert!(first.status == 200 || killed.elapsed() > SHORT_SESSION, "{first:?}");
+    eventually("heartbeats are refused so that clients move", 3 * SHORT_SESSION, async || {
         let answer = gateway.put(&beat).await;
         ensure(answer.status == 500, || format!("{answer:?}"))
     })
     .await;
-    assert!(killed.elapsed() >= SESSION - Duration::from_millis(500), "refused after {:?}", killed.elapsed());
+    assert!(
+        killed.elapsed() >= SHORT_SESSION - Duration::from_millis(500),
+        "refused after {:?}",
+        killed.elapsed()
+    );
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{entry, nothing, snapshot};
 use crate::support::eventually::{ensure, eventually};
-use crate::support::gateway::{Gateway, Options};
+use crate::support::gateway::{Gateway, Options, SHORT_SESSION};
 use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
 
@@ -109,7 +109,8 @@ async fn a_silent_sidecar_goes_with_what_it_has_superseded() {
 #[tokio::test]
 async fn what_a_gateway_that_was_killed_has_superseded_is_swept_by_another() {
     let scene = Scene::begin().await;
-    let (mut one, other) = (scene.gateway(LONG).await, scene.gateway(LONG).await);
+    let one = Options::new(&scene.root).set("dubbo", "replacement_overlap", LONG).session(SHORT_SESSION);
+    let (mut one, other) = (one.start().await, scene.gateway(LONG).await);
     one.synced("r", &weighing("1")).await;
     one.synced("r", &weighing("2")).await;
     one.kill();

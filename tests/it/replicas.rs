@@ -6,7 +6,7 @@ use crate::fixtures::{create_instance, create_service, find, instances, one_prov
 use crate::support::beat::Beat;
 use crate::support::client::Answer;
 use crate::support::eventually::{ensure, eventually, throughout};
-use crate::support::gateway::Options;
+use crate::support::gateway::{Gateway, Options, SHORT_SESSION};
 use crate::support::watcher::Watcher;
 use crate::support::zookeeper::{self, ZooKeeper};
 
@@ -15,6 +15,14 @@ const TIME_TO_LIVE: Duration = Duration::from_secs(3);
 
 /// Time that may pass beyond the time to live before a silent registration is gone.
 const SLACK: Duration = Duration::from_secs(2);
+
+/// A gateway whose session ends soon after it, another one, and their place in ZooKeeper.
+async fn one_that_is_to_die() -> (String, Gateway, Gateway) {
+    let root = zookeeper::shared().await;
+    let options = Options::new(&root).time_to_live(TIME_TO_LIVE);
+    let (one, other) = (options.clone().session(SHORT_SESSION).start().await, options.start().await);
+    (root, one, other)
+}
 
 fn nothing_deleted(watcher: &Watcher) -> Result<(), String> {
     ensure(watcher.deleted("/providers/").is_empty(), || format!("{:?}", watcher.seen()))
@@ -91,7 +99,7 @@ async fn silence_removes_once() {
 
 #[tokio::test]
 async fn a_replica_that_dies_takes_nothing_with_it() {
-    let (root, mut one, other) = two(TIME_TO_LIVE).await;
+    let (root, mut one, other) = one_that_is_to_die().await;
     let snapshot = one_provider("demo.Echo", 20880);
     one.synced("r", &snapshot).await;
     let watcher = Watcher::start(&root, "/dubbo").await;
@@ -104,13 +112,12 @@ async fn a_replica_that_dies_takes_nothing_with_it() {
 
 #[tokio::test]
 async fn what_a_dead_replica_alone_had_heard_is_removed_by_another_one_after_the_time_to_live() {
-    let (root, mut one, other) = two(TIME_TO_LIVE).await;
+    let (root, mut one, other) = one_that_is_to_die().await;
     one.synced("orphan", &one_provider("demo.Orphan", 20880)).await;
     let watcher = Watcher::start(&root, "/dubbo").await;
     one.kill();
-    let session = Duration::from_secs(2);
     // The server counts a session's silence in ticks and the orphan from the end of the session.
-    eventually("the orphan is removed", 2 * session + TIME_TO_LIVE + SLACK, async || {
+    eventually("the orphan is removed", 2 * SHORT_SESSION + TIME_TO_LIVE + SLACK, async || {
         ensure(!watcher.deleted("demo.Orphan/providers/").is_empty(), || "nothing is deleted".into())
     })
     .await;

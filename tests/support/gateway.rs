@@ -19,6 +19,9 @@ use super::scratch::Scratch;
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_zoogate");
 
+/// Length of a session whose end a test waits for. A busy machine may lose it now and then while it should last.
+pub const SHORT_SESSION: Duration = Duration::from_secs(4);
+
 /// How long a gateway may take to start and be ready.
 const START: Duration = Duration::from_secs(20);
 
@@ -45,11 +48,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// A gateway with short times in front of `connect`.
+    /// A gateway with short times in front of `connect`. Only its session is long enough to last on a machine that has
+    /// other things to do for seconds.
     pub fn new(connect: &str) -> Self {
         Self {
             connect: connect.into(),
-            session: Duration::from_secs(2),
+            session: Duration::from_secs(15),
             time_to_live: Duration::from_secs(15),
             extra: Vec::new(),
             any_port: false,
@@ -61,6 +65,12 @@ impl Options {
     /// Sets the time that a sidecar may be silent.
     pub fn time_to_live(mut self, span: Duration) -> Self {
         self.time_to_live = span;
+        self
+    }
+
+    /// Sets the length of its ZooKeeper session.
+    pub fn session(mut self, span: Duration) -> Self {
+        self.session = span;
         self
     }
 
@@ -151,7 +161,7 @@ impl Options {
             ("ops", "listen", format!("\"127.0.0.1:{ops}\"")),
             ("zookeeper", "connect", quoted(connect)),
             ("zookeeper", "session_timeout", span(self.session)),
-            ("zookeeper", "operation_timeout", span(self.session.min(Duration::from_secs(2)))),
+            ("zookeeper", "operation_timeout", span(self.session)),
             ("mosn", "ttl", span(self.time_to_live)),
         ];
         settings.extend(roots.iter().map(|(section, key, root)| (*section, *key, quoted(root))));

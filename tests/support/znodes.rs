@@ -26,7 +26,7 @@ impl Znodes {
     /// Opens a session; `connect_string` may end in a chroot.
     pub async fn connect(connect_string: &str) -> Self {
         let client = eventually("a tester's ZooKeeper session", CONNECT, async || {
-            Client::connector().with_session_timeout(Duration::from_secs(5)).connect(connect_string).await
+            Client::connector().with_session_timeout(Duration::from_secs(20)).connect(connect_string).await
         });
         Self { client: client.await }
     }

@@ -42,7 +42,7 @@ const START: Duration = Duration::from_secs(60);
 pub struct Options {
     /// 1 or 3.
     pub servers: usize,
-    /// Length of a tick. Sessions last 2 to 20 of them, unless `lines` say something else.
+    /// Length of a tick. Sessions last two of them to a minute, unless `lines` say something else.
     pub tick: Duration,
     /// Class path of the server; by default what the machine has.
     pub class_path: Option<OsString>,
@@ -93,9 +93,7 @@ impl ZooKeeper {
         let servers = std::env::var("ZOOGATE_TEST_ZOOKEEPER_SERVERS").map_or(1, |text| text.parse().unwrap());
         let name = format!("zookeeper-shared-{}", std::process::id());
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Twenty of its short ticks are too short for a session whose wire is held.
-        let lines = vec!["maxSessionTimeout=60000".to_owned()];
-        let mut ensemble = Self::prepare(&Options { servers, lines, ..Options::default() }, &directory, true);
+        let mut ensemble = Self::prepare(&Options { servers, ..Options::default() }, &directory, true);
         ensemble.start_all().await;
         ensemble
     }
@@ -163,7 +161,7 @@ impl ZooKeeper {
         };
         let configuration = format!(
             "tickTime={}\ninitLimit=40\nsyncLimit=20\ndataDir={}\nclientPort={port}\n\
-             clientPortAddress=127.0.0.1\nmaxClientCnxns=0\nforceSync=no\n4lw.commands.whitelist=*\n\
+             maxSessionTimeout=60000\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nforceSync=no\n4lw.commands.whitelist=*\n\
              admin.enableServer=false\n{}\n{peers}",
             self.options.tick.as_millis(),
             directory.join("data").display(),
