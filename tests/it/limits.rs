@@ -120,7 +120,7 @@ async fn requests_past_the_limit_are_refused_and_those_that_wait_for_news_do_not
     let waiting: Vec<_> = (0..4)
         .map(|_| {
             let poll = gateway.request(Method::GET, "/registry/info/get?wait=50s");
-            tokio::spawn(poll.header("x-registrant-id", "r").patience(scaled(SOON)).send())
+            tokio::spawn(poll.header("x-registrant-id", "r").patience(SOON).send())
         })
         .collect();
     eventually("all wait", SOON, async || {
@@ -206,7 +206,7 @@ async fn while_zookeeper_hangs_changes_are_shed_and_discovery_and_heartbeats_go_
         .map(|number| {
             let request =
                 sync_request(gateway.http, &format!("r{number}"), &one_provider("demo.Echo", number));
-            tokio::spawn(request.patience(scaled(SOON)).send())
+            tokio::spawn(request.patience(SOON).send())
         })
         .collect();
     eventually("those without a turn are refused", SOON, async || {
@@ -344,7 +344,7 @@ async fn healthy_clients_are_served_beside_more_slow_ones_than_there_are_open_fi
         .collect();
     for number in 1..=5 {
         let request = sync_request(gateway.http, &format!("r{number}"), &one_provider("demo.Echo", number));
-        accepted(&request.patience(scaled(SOON)).send().await);
+        accepted(&request.patience(SOON).send().await);
         gateway.ops("/readyz").send().await.ok();
     }
     slow.iter().for_each(|task| task.abort());
@@ -366,7 +366,7 @@ async fn a_gateway_that_runs_out_of_open_files_takes_connections_again_when_ther
     .await;
     drop(held);
     let request = sync_request(gateway.http, "r", &one_provider("demo.Echo", 1));
-    accepted(&request.patience(scaled(SOON)).send().await);
+    accepted(&request.patience(SOON).send().await);
     gateway.ops("/readyz").send().await.ok();
 }
 

@@ -8,6 +8,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::eventually::scaled;
+
 /// Longest time that a test waits for one answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -118,9 +120,10 @@ impl Request {
         Ok(Answer { status, headers, body, took: started.elapsed() })
     }
 
-    /// Sends it and reads the whole answer.
-    pub async fn send(self) -> Answer {
+    /// Sends it and reads the whole answer, for which a busy machine is given time.
+    pub async fn send(mut self) -> Answer {
         let what = format!("{} {}", self.method, self.url);
+        self.patience = scaled(self.patience);
         self.try_send().await.unwrap_or_else(|error| panic!("{what}: {error:?}"))
     }
 }
@@ -139,5 +142,5 @@ pub async fn raw_bytes(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
         let _ = stream.read_to_end(&mut answer).await;
         answer
     };
-    tokio::time::timeout(PATIENCE, exchange).await.unwrap()
+    tokio::time::timeout(scaled(PATIENCE), exchange).await.unwrap()
 }
