@@ -13,7 +13,7 @@ use crate::support::znodes::Znodes;
 use crate::support::zookeeper;
 
 /// How long a sidecar may be silent in these tests.
-const TIME_TO_LIVE: Duration = Duration::from_secs(3);
+const TIME_TO_LIVE: Duration = Duration::from_secs(6);
 
 /// Time that may pass beyond the time to live before a silent registration is gone.
 const SLACK: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ async fn a_gateway_that_was_down_for_long_has_lost_nothing_and_then_removes_only
     let service = create_service(&gateway, "stock").await;
     let instance = json!({"instance": {
         "hostName": "node", "endpoints": ["rest://10.0.0.7:8080"],
-        "healthCheck": {"mode": "push", "interval": 2, "times": 1},
+        "healthCheck": {"mode": "push", "interval": 6, "times": 1},
     }});
     let posted = gateway.post(&instances(&service), &instance).await.ok().json();
     let id = id_in(&posted, "instanceId");

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::fixtures::edits::{done, first, heartbeat, held, mainline, post};
 use crate::fixtures::two;
+use crate::support::beat::Beat;
 use crate::support::client::Request;
 use crate::support::eventually::{ensure, eventually, throughout};
 use crate::support::gateway::{Gateway, Options};
@@ -19,7 +20,7 @@ use crate::support::zookeeper::{self, ZooKeeper};
 const NOTICE: Duration = Duration::from_secs(30);
 
 /// How long a sidecar may be silent in the tests that wait for it.
-const TIME_TO_LIVE: Duration = Duration::from_secs(3);
+const TIME_TO_LIVE: Duration = Duration::from_secs(6);
 
 #[tokio::test]
 async fn edits_of_one_sidecar_on_two_replicas_at_once_all_survive() {
@@ -126,6 +127,8 @@ async fn edits_are_refused_without_zookeeper_and_keep_alive_all_the_same() {
     let connect = zookeeper.connect_string();
     let mut gateway = Options::new(&connect).time_to_live(TIME_TO_LIVE).start().await;
     done(&gateway, "/pub", &mainline("demo.Echo", "", "")).await;
+    // Also while ZooKeeper and the gateway start again, which may take longer than the time to live.
+    let _beat = Beat::caller(gateway.http, Duration::from_millis(300));
     zookeeper.kill(0);
     let refused = json!({"err_no": 1, "err_msg": "publish fail, err: zk not connected."});
     eventually("edits are refused", NOTICE, async || {

@@ -13,7 +13,7 @@ use crate::support::watcher::Watcher;
 use crate::support::zookeeper;
 
 /// How long a sidecar may be silent in these tests.
-const TIME_TO_LIVE: Duration = Duration::from_secs(3);
+const TIME_TO_LIVE: Duration = Duration::from_secs(5);
 /// Time for something to happen beyond the time to live.
 const SOON: Duration = Duration::from_secs(5);
 /// A process that stood still for so long gives everybody a new lease.

@@ -11,7 +11,7 @@ use crate::support::watcher::Watcher;
 use crate::support::zookeeper::{self, ZooKeeper};
 
 /// How long a sidecar may be silent in these tests.
-const TIME_TO_LIVE: Duration = Duration::from_secs(3);
+const TIME_TO_LIVE: Duration = Duration::from_secs(6);
 
 /// Time that may pass beyond the time to live before a silent registration is gone.
 const SLACK: Duration = Duration::from_secs(2);

@@ -30,6 +30,11 @@ impl Beat {
         Self::every(interval, gateways, move |gateway| Request::new(Method::PUT, gateway, &path))
     }
 
+    /// Sends the heartbeat of a sidecar that is known by its address every `interval`, whatever is answered.
+    pub fn caller(gateway: SocketAddr, interval: Duration) -> Self {
+        Self::every(interval, &[gateway], |gateway| Request::new(Method::GET, gateway, "/heartbeat"))
+    }
+
     fn every(
         interval: Duration,
         gateways: &[SocketAddr],
