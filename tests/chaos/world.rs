@@ -276,8 +276,7 @@ async fn replica(setup: &Setup, zookeeper: &ZooKeeper, directory: PathBuf) -> Re
         wires.push(wire.unwrap_or_else(|error| panic!("no wire to server {index}: {error}")));
     }
     let addresses: Vec<_> = wires.iter().map(|wire| wire.address().to_string()).collect();
-    let mut options = Options::new(&addresses.join(",")).time_to_live(TIME_TO_LIVE);
-    options.session = SESSION;
+    let mut options = Options::new(&addresses.join(",")).session(SESSION).time_to_live(TIME_TO_LIVE);
     options.directory = Some(directory);
     options.prefix.clone_from(&setup.gateway_prefix);
     for (section, key, value) in &setup.settings {

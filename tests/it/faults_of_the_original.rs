@@ -149,9 +149,7 @@ async fn a_sync_at_the_very_deadline_is_not_followed_by_a_removal() {
 async fn a_broken_connection_keeps_the_session_and_touches_no_znode() {
     let zookeeper = ZooKeeper::single().await;
     let wire = Proxy::start(zookeeper.port()).await;
-    let mut options = Options::new(&wire.address().to_string());
-    options.session = Duration::from_secs(5);
-    let gateway = options.start().await;
+    let gateway = Options::new(&wire.address().to_string()).start().await;
     let own = entry("demo.Echo", "10.0.0.1", 20880);
     let snapshot = snapshot(from_ref(&own), from_ref(&own));
     assert_eq!(gateway.synced("r", &snapshot).await, 1);

@@ -191,12 +191,13 @@ async fn an_address_that_asks_too_often_is_told_so_and_no_other() {
 #[tokio::test]
 async fn while_zookeeper_hangs_changes_are_shed_and_discovery_and_heartbeats_go_on() {
     let server = ZooKeeper::single().await;
-    let mut options = Options::new(&server.connect_string())
+    let gateway = Options::new(&server.connect_string())
+        .session(Duration::from_secs(30))
         .set("zookeeper", "max_in_flight", "2")
         .set("zookeeper", "max_queue_time", "\"100ms\"")
-        .set("zookeeper", "operation_timeout", "\"10s\"");
-    options.session = Duration::from_secs(30);
-    let gateway = options.start().await;
+        .set("zookeeper", "operation_timeout", "\"10s\"")
+        .start()
+        .await;
     let known = one_provider("demo.Known", 1);
     gateway.synced("known", &known).await;
     let service = create_service(&gateway, "orders").await;

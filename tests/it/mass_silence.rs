@@ -31,9 +31,7 @@ impl Scene {
     /// them fall silent at the same instant.
     async fn start(options: impl FnOnce(Options) -> Options) -> Self {
         let root = zookeeper::shared().await;
-        let mut options = options(Options::new(&root).time_to_live(TIME_TO_LIVE));
-        options.session = Duration::from_secs(10);
-        let gateway = options.start().await;
+        let gateway = options(Options::new(&root).time_to_live(TIME_TO_LIVE)).start().await;
         let watcher = Watcher::start(&root, "/dubbo").await;
         let beats = beats(&gateway, SIDECARS);
         eventually("all are registered", 4 * SOON, async || {

@@ -39,8 +39,11 @@ pub fn render(report: &Report) -> String {
         if row.failures > 0 {
             let _ = write!(text, "; **{} requests without a good answer**", row.failures);
         }
-        if let Some(disturbance) = row.disturbance.filter(|it| it.discarded > 0 || !it.is_small()) {
-            let _ = write!(text, "; {}", disturbed(disturbance));
+        if let Some(Disturbance { discarded: discarded @ 1.., .. }) = row.disturbance {
+            let _ = write!(text, "; {discarded} rounds were made again");
+        }
+        if row.disturbance.is_some_and(|it| !it.is_small()) {
+            text.push_str("; **others took so much of the processors that the figure says little**");
         }
         if !row.notes.is_empty() {
             let _ = write!(text, "; {}", row.notes);
@@ -79,18 +82,6 @@ fn write_row(text: &mut String, row: &Row) {
         optional(row.memory.map(|bytes| bytes / 1e6)),
         row.disturbance.map(|it| format!("{:.1}", it.stolen * 100.0)).unwrap_or_default(),
     );
-}
-
-/// What one should know of how much others took.
-fn disturbed(disturbance: Disturbance) -> String {
-    let mut texts = Vec::new();
-    if disturbance.discarded > 0 {
-        texts.push(format!("{} rounds were made again", disturbance.discarded));
-    }
-    if !disturbance.is_small() {
-        texts.push("**others took so much of the processors that the figure says little**".to_owned());
-    }
-    texts.join(", ")
 }
 
 fn latency(side: &Side) -> String {
